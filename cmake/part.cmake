@@ -1,0 +1,17 @@
+# farthing_part(NAME USES part... LINKS target...): one static library a folder, all *.c in it, named farthing_NAME.
+# USES are other parts (arrows point down only; tests/lint checks the includes), LINKS are foreign libraries.
+function(farthing_part name)
+  cmake_parse_arguments(PART "" "" "USES;LINKS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+  if(NOT sources)
+    add_library(farthing_${name} INTERFACE)
+    set(scope INTERFACE)
+  else()
+    add_library(farthing_${name} STATIC ${sources})
+    set(scope PUBLIC)
+  endif()
+  target_link_libraries(farthing_${name} ${scope} farthing_flags Threads::Threads ${PART_LINKS})
+  foreach(part IN LISTS PART_USES)
+    target_link_libraries(farthing_${name} ${scope} farthing_${part})
+  endforeach()
+endfunction()

@@ -1,0 +1,19 @@
+/*
+ * clock.h - the only source of time in the program.
+ *
+ * Why:   tests replace these functions at link time (tests/support/fake_clock.c) and step the clock as they like.
+ * Units: *_us microseconds, *_ns nanoseconds. Threads: any.
+ */
+#ifndef FARTHING_COMMON_CLOCK_H
+#define FARTHING_COMMON_CLOCK_H
+
+#include <stdint.h>
+
+/* Microseconds since 1970-01-01T00:00:00Z (CLOCK_REALTIME). May step. */
+int64_t clock_wall_us(void);
+
+/* CLOCK_MONOTONIC; durations are differences of this, never of the wall clock. */
+int64_t clock_mono_us(void);
+int64_t clock_mono_ns(void);
+
+#endif
