@@ -1,0 +1,126 @@
+-- Quotas: limits, escrow by period, leases of nodes.
+
+CREATE TABLE quota (
+    account_id     bigint      NOT NULL,
+    name           text        NOT NULL,
+    limit_text     text        NOT NULL,
+    limit_units    numeric(38) NOT NULL CHECK (limit_units >= 0),
+    action         text        NOT NULL DEFAULT 'block' CHECK (action IN ('block', 'notify')),
+    thresholds     integer[]   NOT NULL DEFAULT '{50,80,100}',
+    revision       bigint      NOT NULL DEFAULT 1,
+    updated_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, name)
+);
+COMMENT ON TABLE quota IS 'Limits of an account; account_id 0 holds the defaults of the operator.';
+COMMENT ON COLUMN quota.account_id IS 'Whose; 0: default for all that have none of their own.';
+COMMENT ON COLUMN quota.name IS 'concurrency, requests_per_second, requests_per_month, gb_seconds_per_month, spend_per_month, memory_mb, functions, code_bytes, async_queue.';
+COMMENT ON COLUMN quota.limit_text IS 'As the person wrote it, normalised decimal.';
+COMMENT ON COLUMN quota.limit_units IS 'In units of the quota: invocations, MB*ms, 10^-12 of the currency, ...';
+COMMENT ON COLUMN quota.action IS 'block refuses; notify only tells.';
+COMMENT ON COLUMN quota.thresholds IS 'Per cent of the limit at which a notice fires, once a period.';
+COMMENT ON COLUMN quota.revision IS 'The ETag.';
+COMMENT ON COLUMN quota.updated_at IS 'Last change.';
+
+CREATE TABLE quota_period (
+    account_id     bigint      NOT NULL,
+    name           text        NOT NULL,
+    period         date        NOT NULL,
+    leased         numeric(38) NOT NULL DEFAULT 0 CHECK (leased >= 0),
+    settled        numeric(38) NOT NULL DEFAULT 0 CHECK (settled >= 0),
+    PRIMARY KEY (account_id, name, period)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE quota_period IS 'Escrow of one monthly quota: what nodes hold and what they have settled.';
+COMMENT ON COLUMN quota_period.account_id IS 'Whose.';
+COMMENT ON COLUMN quota_period.name IS 'Quota.';
+COMMENT ON COLUMN quota_period.period IS 'First day of the UTC month.';
+COMMENT ON COLUMN quota_period.leased IS 'Units held by nodes and not settled.';
+COMMENT ON COLUMN quota_period.settled IS 'Units used, as nodes settled them; the reconciler compares it with usage_hourly.';
+
+CREATE TABLE quota_lease (
+    account_id     bigint      NOT NULL,
+    name           text        NOT NULL,
+    period         date        NOT NULL,
+    node_id        bigint      NOT NULL,
+    sequence       bigint      NOT NULL,
+    amount         numeric(38) NOT NULL CHECK (amount >= 0),
+    expires_at     timestamptz NOT NULL,
+    PRIMARY KEY (account_id, name, period, node_id),
+    FOREIGN KEY (account_id, name, period) REFERENCES quota_period (account_id, name, period)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE quota_lease IS 'A slice of a limit that one node may spend without asking.';
+COMMENT ON COLUMN quota_lease.account_id IS 'Whose.';
+COMMENT ON COLUMN quota_lease.name IS 'Quota.';
+COMMENT ON COLUMN quota_lease.period IS 'First day of the UTC month.';
+COMMENT ON COLUMN quota_lease.node_id IS 'Holder.';
+COMMENT ON COLUMN quota_lease.sequence IS 'Number of the last request: a re-sent one gets the same answer.';
+COMMENT ON COLUMN quota_lease.amount IS 'Units held.';
+COMMENT ON COLUMN quota_lease.expires_at IS 'Then forfeit until the spool of the holder is known to be in.';
+
+CREATE TABLE quota_notice (
+    account_id     bigint      NOT NULL,
+    name           text        NOT NULL,
+    period         date        NOT NULL,
+    threshold      integer     NOT NULL,
+    fired_at       timestamptz NOT NULL DEFAULT now(),
+    used_text      text        NOT NULL,
+    limit_text     text        NOT NULL,
+    PRIMARY KEY (account_id, name, period, threshold)
+);
+COMMENT ON TABLE quota_notice IS 'Thresholds crossed: a row is the proof that a notice fired, once.';
+COMMENT ON COLUMN quota_notice.account_id IS 'Whose.';
+COMMENT ON COLUMN quota_notice.name IS 'Quota.';
+COMMENT ON COLUMN quota_notice.period IS 'First day of the UTC month.';
+COMMENT ON COLUMN quota_notice.threshold IS 'Per cent.';
+COMMENT ON COLUMN quota_notice.fired_at IS 'When.';
+COMMENT ON COLUMN quota_notice.used_text IS 'Use at that moment.';
+COMMENT ON COLUMN quota_notice.limit_text IS 'Limit at that moment.';
+
+CREATE TABLE webhook (
+    account_id     bigint      NOT NULL,
+    webhook_id     bigint      GENERATED ALWAYS AS IDENTITY,
+    url            text        NOT NULL,
+    secret         bytea       NOT NULL,
+    events         text[]      NOT NULL DEFAULT '{}',
+    enabled        boolean     NOT NULL DEFAULT true,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, webhook_id)
+);
+COMMENT ON TABLE webhook IS 'Where an account wants to hear of things.';
+COMMENT ON COLUMN webhook.account_id IS 'Whose.';
+COMMENT ON COLUMN webhook.webhook_id IS 'Shown as wh_N.';
+COMMENT ON COLUMN webhook.url IS 'http or https.';
+COMMENT ON COLUMN webhook.secret IS 'HMAC key, encrypted with the node key.';
+COMMENT ON COLUMN webhook.events IS 'Event types; empty: all.';
+COMMENT ON COLUMN webhook.enabled IS 'Off keeps the queue but sends nothing.';
+COMMENT ON COLUMN webhook.created_at IS 'When.';
+
+CREATE TABLE webhook_delivery (
+    account_id     bigint      NOT NULL,
+    delivery_id    uuid        NOT NULL,
+    webhook_id     bigint      NOT NULL,
+    event_type     text        NOT NULL,
+    body           bytea       NOT NULL,
+    attempts       integer     NOT NULL DEFAULT 0,
+    due_at         timestamptz NOT NULL DEFAULT now(),
+    delivered_at   timestamptz,
+    gave_up_at     timestamptz,
+    last_status    integer,
+    last_error     text        NOT NULL DEFAULT '',
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (account_id, delivery_id),
+    FOREIGN KEY (account_id, webhook_id) REFERENCES webhook (account_id, webhook_id) ON DELETE CASCADE
+);
+CREATE INDEX webhook_delivery_due_idx ON webhook_delivery (due_at) WHERE delivered_at IS NULL AND gave_up_at IS NULL;
+COMMENT ON TABLE webhook_delivery IS 'Queue and log of webhook calls.';
+COMMENT ON COLUMN webhook_delivery.account_id IS 'Whose.';
+COMMENT ON COLUMN webhook_delivery.delivery_id IS 'The id of the CloudEvent.';
+COMMENT ON COLUMN webhook_delivery.webhook_id IS 'Where to.';
+COMMENT ON COLUMN webhook_delivery.event_type IS 'CloudEvents type.';
+COMMENT ON COLUMN webhook_delivery.body IS 'What is sent, byte for byte.';
+COMMENT ON COLUMN webhook_delivery.attempts IS 'So far.';
+COMMENT ON COLUMN webhook_delivery.due_at IS 'Next attempt.';
+COMMENT ON COLUMN webhook_delivery.delivered_at IS 'When a 2xx came.';
+COMMENT ON COLUMN webhook_delivery.gave_up_at IS 'When no further attempt was made.';
+COMMENT ON COLUMN webhook_delivery.last_status IS 'Last HTTP status.';
+COMMENT ON COLUMN webhook_delivery.last_error IS 'Last failure in words.';
+COMMENT ON COLUMN webhook_delivery.created_at IS 'When it was queued.';
