@@ -1,0 +1,71 @@
+/*
+ * money.h - decimals, exact amounts and the one rounding of the program.
+ *
+ * Why:     a bill must come out the same with pencil and paper: quantities are whole numbers, prices are decimals with a
+ *          scale, products are exact, and money_round() is the only place where anything is rounded.
+ * Units:   struct exact counts 10^-24 of a currency unit (enough for MB*ms times a price of 11 decimals:
+ *          1 MB*ms = 1/1,024,000 GB-s is a finite decimal of 13 places); range +-1.7 * 10^14 currency units.
+ *          *_minor counts minor units of the currency (cents; yen; fils), digits from ISO 4217.
+ * Errors:  every operation that could overflow says so (ERR_LIMIT); nothing wraps, nothing saturates.
+ * Threads: any.
+ */
+#ifndef FARTHING_BILLING_MONEY_H
+#define FARTHING_BILLING_MONEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+
+#define EXACT_SCALE 24
+#define MONEY_TEXT_BYTES 64
+#define PRICE_SCALE_MAX 11 /* decimals of a price per pricing unit */
+
+typedef __int128 money_int; /* ISO C has no name for it; the one typedef of this folder */
+
+struct exact {
+    money_int value; /* 10^-24 currency units */
+};
+
+/* A decimal as written: value * 10^-scale. */
+struct decimal {
+    int64_t value;
+    int scale; /* 0..18 */
+};
+
+enum rounding { ROUND_HALF_UP, ROUND_HALF_EVEN }; /* half-up: away from zero */
+
+struct currency {
+    char code[4];
+    int minor_digits; /* 0..4 */
+};
+
+/* ISO 4217 code to currency; ERR_INVALID naming field for any other. */
+int currency_find(const char *code, const char *field, struct currency *currency, struct err *err);
+
+/* "-?digits(.digits)?" with at most scale_max decimals; no exponent, no sign '+', no spaces. */
+int decimal_parse(const char *text, const char *field, int scale_max, struct decimal *decimal, struct err *err);
+/* Shortest form ("0.2", "200"); fixed: exactly scale decimals. */
+void decimal_format(struct decimal decimal, char text[MONEY_TEXT_BYTES]);
+void decimal_format_fixed(struct decimal decimal, int scale, char text[MONEY_TEXT_BYTES]);
+
+int exact_add(struct exact a, struct exact b, struct exact *sum, struct err *err);
+/* quantity * price / per, where per divides exactly into the scale (1; 1,000,000; 1,024,000; 2^30): exact or ERR_LIMIT. */
+int exact_product(int64_t quantity, struct decimal price, int64_t per, struct exact *product, struct err *err);
+/* All digits without trailing zeros: "2.333338". */
+void exact_format(struct exact exact, char text[MONEY_TEXT_BYTES]);
+int exact_parse(const char *text, const char *field, struct exact *exact, struct err *err);
+
+/* THE rounding: to the currency's minor unit. residue = exact - rounded. */
+int money_round(struct exact exact, const struct currency *currency, enum rounding rounding, int64_t *minor,
+                struct exact *residue, struct err *err);
+/* "249.49" with the currency's digits, '-' in front when negative. */
+void minor_format(int64_t minor, const struct currency *currency, char text[MONEY_TEXT_BYTES]);
+
+/*
+ * Spread total over weights in whole units by largest remainder; ties go to the lower index. shares sum to total
+ * exactly; a zero weight sum gives everything to index 0. total and weights not negative (spread the absolute value).
+ */
+int money_spread(int64_t total, const int64_t *weights, int count, int64_t *shares, struct err *err);
+
+#endif
