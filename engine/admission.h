@@ -1,0 +1,110 @@
+/*
+ * admission.h - may this call run? A decision in memory, on numbers; then the settlement of what it really used.
+ *
+ * Why:       a hard cap must hold under any load and through any crash: reserve the worst case before the call runs, settle the
+ *            real cost after, give back the rest. No database round trip while a lease lasts.
+ * Units:     monthly quotas count whole units: invocations, MB*ms, 10^-12 of the account's currency (picos).
+ * Time:      a call counts in the UTC month it started in.
+ * Threads:   admission_reserve, _settle and _refuse from any thread, without blocking on the database.
+ */
+#ifndef FARTHING_ENGINE_ADMISSION_H
+#define FARTHING_ENGINE_ADMISSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metering/record.h"
+
+struct admission;
+struct err;
+struct farthing_hook;
+
+/* Quotas of the design; order is the order of checking. */
+enum quota_kind {
+    QUOTA_CONCURRENCY,
+    QUOTA_REQUESTS_PER_SECOND,
+    QUOTA_REQUESTS_PER_MONTH,
+    QUOTA_GB_SECONDS_PER_MONTH,
+    QUOTA_SPEND_PER_MONTH,
+    QUOTA_MEMORY_MB,   /* when a function is created or changed */
+    QUOTA_FUNCTIONS,   /* when a function is created */
+    QUOTA_CODE_BYTES,  /* when code is stored */
+    QUOTA_ASYNC_QUEUE  /* when an event is queued */
+};
+#define QUOTA_KIND_COUNT 9
+
+const char *quota_name(enum quota_kind kind); /* "concurrency", ... */
+int quota_parse(const char *name, const char *field, enum quota_kind *kind, struct err *err);
+
+/*
+ * What the engine knows of prices: numbers handed in by whoever starts it (billing is above it). worst returns the most
+ * that a call can cost, actual what it did cost given the month's use so far; both in picos, rounded up.
+ * NULL functions: spend quotas cannot be set on this node.
+ */
+struct admission_prices {
+    int (*worst)(void *ctx, int64_t account_id, int64_t started_us, uint64_t mb_ms, uint16_t flags, int64_t *picos,
+                 struct err *err);
+    int (*actual)(void *ctx, int64_t account_id, const struct usage_record *record, int64_t *picos, struct err *err);
+    void *ctx;
+};
+
+struct admission_options {
+    const char *conninfo;
+    int64_t node_id;
+    struct farthing_hook *hook; /* refusals are counted through it */
+    const struct admission_prices *prices;
+    int default_concurrency;    /* 0: 1000; for accounts without a quota of their own */
+};
+
+struct admission_request {
+    int64_t account_id;
+    int64_t function_id;
+    int memory_mib;
+    int timeout_s;
+    int init_limit_ms;        /* billed initialisation at most; 0 where init is not billed */
+    int reserved_concurrency; /* of the function; -1: none */
+    uint16_t flags;           /* USAGE_FLAG_PROVISIONED, USAGE_FLAG_ARM64 */
+    int64_t now_us;           /* wall clock: decides the month */
+};
+
+/* What a running call holds; part of the invocation, given back once. */
+struct admission_ticket {
+    struct admission_request request;
+    uint64_t reserved_mb_ms;
+    int64_t reserved_picos;
+    void *account; /* admission's own */
+};
+
+struct admission_refusal {
+    enum usage_refusal_reason reason;
+    enum quota_kind quota;
+    int64_t limit, used, held;   /* in the quota's units, for the answer */
+    char limit_text[48], used_text[48], held_text[48]; /* the same as people write them: "400000", "12.5" */
+    int64_t resets_at_us;        /* 0: at once, when something finishes */
+    int retry_after_s;
+    char detail[200];            /* a sentence */
+};
+
+int admission_open(const struct admission_options *options, struct admission **admission, struct err *err);
+void admission_close(struct admission **admission);
+
+/*
+ * 0: admitted, *ticket holds the reservation. 1: refused, *refusal says why (and it was counted). 2: not known yet: the
+ * account's limits or a lease are being fetched in the background; wake (may be NULL) is called once, from another thread, when
+ * asking again makes sense. Never blocks.
+ */
+int admission_reserve(struct admission *admission, const struct admission_request *request, struct admission_ticket *ticket,
+                      struct admission_refusal *refusal, void (*wake)(void *ctx), void *ctx);
+
+/* The call is over and emitted as record (NULL: it never ran, everything goes back). */
+void admission_settle(struct admission *admission, struct admission_ticket *ticket, const struct usage_record *record);
+
+/* Count a refusal decided elsewhere (scaling rate, capacity, suspended). */
+void admission_count_refusal(struct admission *admission, int64_t account_id, int64_t function_id,
+                             enum usage_refusal_reason reason);
+
+/* A quota of this account changed (also heard through the database); effective within a second in any case. */
+void admission_refresh(struct admission *admission, int64_t account_id);
+
+#endif
