@@ -77,10 +77,12 @@ struct usage_record {
     uint32_t node_id;
     uint16_t attempt;         /* from 1 */
     uint16_t flags;           /* USAGE_FLAG_* */
+    uint32_t event_bytes;     /* of the event; large asynchronous ones count as more requests */
+    uint64_t spare;           /* zero */
 };
 
 _Static_assert(sizeof(struct usage_record) == USAGE_RECORD_BYTES, "the record is 128 bytes without padding");
-_Static_assert(offsetof(struct usage_record, billed_ms) == 96, "layout is fixed");
+_Static_assert(offsetof(struct usage_record, billed_ms) == 88, "layout is fixed");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records are little-endian; this build needs a byte swap");
 
 /* CRC-32C (Castagnoli), by the hardware instruction where there is one. */
