@@ -78,7 +78,7 @@ struct usage_record {
     uint16_t attempt;         /* from 1 */
     uint16_t flags;           /* USAGE_FLAG_* */
     uint32_t event_bytes;     /* of the event; large asynchronous ones count as more requests */
-    uint64_t spare;           /* zero */
+    uint32_t spare;           /* zero */
 };
 
 _Static_assert(sizeof(struct usage_record) == USAGE_RECORD_BYTES, "the record is 128 bytes without padding");
