@@ -1,0 +1,37 @@
+/*
+ * cmd.h - what a command of the command line is.
+ *
+ * A command gets its own words (argv[0] is its name), prints what people want on stdout (tables, or one JSON document with
+ * --json), errors on stderr ("farthing quota: limit is -1; ..."), and returns an exit code below.
+ */
+#ifndef FARTHING_CLI_CMD_H
+#define FARTHING_CLI_CMD_H
+
+struct err;
+
+enum cmd_exit {
+    CMD_OK = 0,
+    CMD_FAILED = 1,      /* the answer is no: not found, refused, does not match */
+    CMD_USAGE = 2,       /* the words are wrong; the message says which */
+    CMD_UNAVAILABLE = 3, /* the node or the database cannot be reached: try again */
+    CMD_INTERNAL = 4     /* a defect */
+};
+
+struct cmd {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary; /* one line for `farthing help` */
+    const char *help;    /* usage, options and examples: `farthing NAME --help` */
+};
+
+/* Print err as "farthing NAME: text" and give the exit code that fits its code. */
+int cmd_fail(const char *command, const struct err *err);
+
+int cmd_replay(int argc, char **argv);
+int cmd_spool(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
+extern const char cmd_replay_help[];
+extern const char cmd_spool_help[];
+extern const char cmd_verify_help[];
+
+#endif
