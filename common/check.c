@@ -5,7 +5,8 @@
 
 void check_failed(const char *file, int line, const char *condition)
 {
-    (void)fprintf(stderr, "{\"level\":\"fatal\",\"event\":\"check.failed\",\"file\":\"%s\",\"line\":%d,\"condition\":\"%s\"}\n",
+    (void)fprintf(stderr,
+                  "{\"level\":\"fatal\",\"event\":\"check.failed\",\"file\":\"%s\",\"line\":%d,\"condition\":\"%s\"}\n",
                   file, line, condition);
     abort();
 }

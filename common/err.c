@@ -44,8 +44,8 @@ int err_wrap(struct err *err, const char *format, ...)
         int used = vsnprintf(text, sizeof text, format, args);
         va_end(args);
         if (used > 0 && (size_t)used < sizeof text - 2) {
-            (void)snprintf(text + used, sizeof text - (size_t)used, ": %.*s",
-                           (int)(sizeof text - (size_t)used - 3), err->text);
+            (void)snprintf(text + used, sizeof text - (size_t)used, ": %.*s", (int)(sizeof text - (size_t)used - 3),
+                           err->text);
         }
         memcpy(err->text, text, sizeof text);
     }
