@@ -21,39 +21,76 @@ COMMENT ON COLUMN quota.thresholds IS 'Per cent of the limit at which a notice f
 COMMENT ON COLUMN quota.revision IS 'The ETag.';
 COMMENT ON COLUMN quota.updated_at IS 'Last change.';
 
+CREATE TABLE quota_change (
+    account_id     bigint      NOT NULL PRIMARY KEY,
+    revision       bigint      NOT NULL DEFAULT 1,
+    changed_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX quota_change_at_idx ON quota_change (changed_at);
+COMMENT ON TABLE quota_change IS 'Which accounts'' limits changed lately: what nodes poll when a notification was lost.';
+COMMENT ON COLUMN quota_change.account_id IS 'Whose; 0: the defaults, so everybody''s.';
+COMMENT ON COLUMN quota_change.revision IS 'Grows with each change of any quota or reserved concurrency of the account, removals too.';
+COMMENT ON COLUMN quota_change.changed_at IS 'When.';
+
 CREATE TABLE quota_period (
     account_id     bigint      NOT NULL,
     name           text        NOT NULL,
     period         date        NOT NULL,
-    leased         numeric(38) NOT NULL DEFAULT 0 CHECK (leased >= 0),
-    settled        numeric(38) NOT NULL DEFAULT 0 CHECK (settled >= 0),
+    used           bigint      NOT NULL DEFAULT 0 CHECK (used >= 0),
+    used_at        timestamptz NOT NULL DEFAULT '-infinity',
+    used_cost_us   bigint      NOT NULL DEFAULT 0,
+    wanted_at      timestamptz NOT NULL DEFAULT '-infinity',
+    wanted_by      bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, name, period)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE quota_period IS 'Escrow of one monthly quota: what nodes hold and what they have settled.';
+COMMENT ON TABLE quota_period IS 'Escrow of one limit: its row is the lock under which slices are given out.';
 COMMENT ON COLUMN quota_period.account_id IS 'Whose.';
-COMMENT ON COLUMN quota_period.name IS 'Quota.';
-COMMENT ON COLUMN quota_period.period IS 'First day of the UTC month.';
-COMMENT ON COLUMN quota_period.leased IS 'Units held by nodes and not settled.';
-COMMENT ON COLUMN quota_period.settled IS 'Units used, as nodes settled them; the reconciler compares it with usage_hourly.';
+COMMENT ON COLUMN quota_period.name IS 'Quota, or function:N for the reserved concurrency of a function.';
+COMMENT ON COLUMN quota_period.period IS 'First day of the UTC month; 1970-01-01 for limits that do not reset.';
+COMMENT ON COLUMN quota_period.used IS 'What usage_hourly said at used_at: read from records, never counted here.';
+COMMENT ON COLUMN quota_period.used_at IS 'When it was read.';
+COMMENT ON COLUMN quota_period.used_cost_us IS 'How long reading took: it is read again no sooner than ten times that.';
+COMMENT ON COLUMN quota_period.wanted_at IS 'When a node last asked for more than there was; others then give back what lies idle.';
+COMMENT ON COLUMN quota_period.wanted_by IS 'Which holder asked.';
 
 CREATE TABLE quota_lease (
     account_id     bigint      NOT NULL,
     name           text        NOT NULL,
     period         date        NOT NULL,
+    holder         bigint      NOT NULL,
     node_id        bigint      NOT NULL,
+    producer_id    bigint      NOT NULL,
+    epoch          bigint      NOT NULL,
     sequence       bigint      NOT NULL,
-    amount         numeric(38) NOT NULL CHECK (amount >= 0),
+    granted        bigint      NOT NULL DEFAULT 0 CHECK (granted >= 0),
+    spent          bigint      NOT NULL DEFAULT 0 CHECK (spent >= 0),
+    idle           bigint      NOT NULL DEFAULT 0,
+    mark_units     bigint      NOT NULL DEFAULT 0,
+    mark_sequence  bigint      NOT NULL DEFAULT 0,
+    ingested       bigint      NOT NULL DEFAULT 0,
+    call_ms        bigint      NOT NULL DEFAULT 0,
     expires_at     timestamptz NOT NULL,
-    PRIMARY KEY (account_id, name, period, node_id),
-    FOREIGN KEY (account_id, name, period) REFERENCES quota_period (account_id, name, period)
+    PRIMARY KEY (account_id, name, period, holder),
+    FOREIGN KEY (account_id, name, period) REFERENCES quota_period (account_id, name, period),
+    CHECK (ingested <= granted)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE quota_lease IS 'A slice of a limit that one node may spend without asking.';
+CREATE INDEX quota_lease_expiry_idx ON quota_lease (expires_at);
+COMMENT ON TABLE quota_lease IS 'A slice of a limit that one node may spend without asking; granted - ingested is out of the limit.';
 COMMENT ON COLUMN quota_lease.account_id IS 'Whose.';
-COMMENT ON COLUMN quota_lease.name IS 'Quota.';
-COMMENT ON COLUMN quota_lease.period IS 'First day of the UTC month.';
-COMMENT ON COLUMN quota_lease.node_id IS 'Holder.';
-COMMENT ON COLUMN quota_lease.sequence IS 'Number of the last request: a re-sent one gets the same answer.';
-COMMENT ON COLUMN quota_lease.amount IS 'Units held.';
+COMMENT ON COLUMN quota_lease.name IS 'As quota_period.name.';
+COMMENT ON COLUMN quota_lease.period IS 'As quota_period.period.';
+COMMENT ON COLUMN quota_lease.holder IS 'One run of one node: random at each start.';
+COMMENT ON COLUMN quota_lease.node_id IS 'Node.';
+COMMENT ON COLUMN quota_lease.producer_id IS 'Spool of the holder; 0: none.';
+COMMENT ON COLUMN quota_lease.epoch IS 'Of the spool.';
+COMMENT ON COLUMN quota_lease.sequence IS 'Number of the last request: a re-sent one changes nothing and gets the same answer.';
+COMMENT ON COLUMN quota_lease.granted IS 'Units given so far, less those given back.';
+COMMENT ON COLUMN quota_lease.spent IS 'Units of finished calls at the last request.';
+COMMENT ON COLUMN quota_lease.idle IS 'Units nobody used at the last request.';
+COMMENT ON COLUMN quota_lease.mark_units IS 'Units of finished calls whose records all have a sequence below mark_sequence.';
+COMMENT ON COLUMN quota_lease.mark_sequence IS 'When the cursor of the spool is there, mark_units are in usage_hourly.';
+COMMENT ON COLUMN quota_lease.ingested IS 'Units known to be in usage_hourly, and so in quota_period.used.';
+COMMENT ON COLUMN quota_lease.call_ms IS 'Longest a call admitted under it can last.';
 COMMENT ON COLUMN quota_lease.expires_at IS 'Then forfeit until the spool of the holder is known to be in.';
 
 CREATE TABLE quota_notice (
