@@ -1,13 +1,15 @@
 /*
  * pg.h - the one door to PostgreSQL.
  *
- * Why:       statements are data (name, SQL, expected rows), parameters are bound, columns are read by name and type, so
- *            a reader can see every statement of the program with grep and no SQL is ever printed together.
- * Errors:    a lost link before COMMIT is ERR_RETRY, during COMMIT ERR_UNCERTAIN; serialization failures and deadlocks
- *            are ERR_RETRY; constraint violations are ERR_CONFLICT (constraint name in err->text); the rest ERR_SYSTEM.
- * Ownership: a struct pg owns its connection. Text and bytes handed to a row callback live until it returns.
- * Threads:   one thread at a time per struct pg; take one from a pool (struct pg_pool) in request threads.
- * Only this folder includes libpq-fe.h.
+ * Why:       statements are data (name, SQL, expected rows), parameters are bound, columns are read by name and type,
+ * so a reader can see every statement of the program with grep and no SQL is ever printed together. Errors:    a lost
+ * link before COMMIT is ERR_RETRY, during COMMIT ERR_UNCERTAIN. Outside a transaction a statement commits by itself: a
+ * link lost in it is ERR_UNCERTAIN, but ERR_RETRY when the SQL starts with SELECT (a SELECT that calls a writing
+ * function must be one that may be repeated). Serialization failures and deadlocks are ERR_RETRY; constraint violations
+ * ERR_CONFLICT (constraint name in err->text); the rest ERR_SYSTEM. A link lost while idle is opened again by the next
+ * call outside a transaction. Ownership: a struct pg owns its connection. Text and bytes handed to a row callback live
+ * until it returns. Threads:   one thread at a time per struct pg; take one from a pool (struct pg_pool) in request
+ * threads. Only this folder includes libpq-fe.h.
  */
 #ifndef FARTHING_SCHEMA_PG_H
 #define FARTHING_SCHEMA_PG_H
@@ -31,7 +33,8 @@ void pg_close(struct pg **pg);
 /* Reconnect when the link is lost; cheap when it is not. */
 int pg_ensure(struct pg *pg, struct err *err);
 
-/* A pool opens connections when asked, at most limit; pg_pool_take waits for a free one (wait_ms_max, then ERR_RETRY). */
+/* A pool opens connections when asked, at most limit; pg_pool_take waits for a free one (wait_ms_max, then ERR_RETRY).
+ */
 int pg_pool_open(const char *conninfo, int limit, struct pg_pool **pool, struct err *err);
 void pg_pool_close(struct pg_pool **pool);
 int pg_pool_take(struct pg_pool *pool, int wait_ms_max, struct pg **pg, struct err *err);
@@ -40,10 +43,10 @@ void pg_pool_give(struct pg_pool *pool, struct pg **pg);
 /* ---- statements ---- */
 
 enum pg_expect {
-    PG_ANY_ROWS,   /* zero or more */
-    PG_ONE_ROW,    /* anything else is ERR_SYSTEM */
-    PG_MAYBE_ROW,  /* zero or one */
-    PG_NO_ROWS     /* INSERT, UPDATE, DELETE without RETURNING; see affected */
+    PG_ANY_ROWS,  /* zero or more */
+    PG_ONE_ROW,   /* anything else is ERR_SYSTEM */
+    PG_MAYBE_ROW, /* zero or one */
+    PG_NO_ROWS    /* INSERT, UPDATE, DELETE without RETURNING; see affected */
 };
 
 struct pg_stmt {
@@ -138,6 +141,8 @@ int pg_wait_notify(struct pg *pg, int wait_ms, bool *arrived, char *payload, siz
 
 /* ---- for the migrator and tests only ---- */
 
+/* Like pg_open, but stays the role that connects, which owns the tables. */
+int pg_open_owner(const char *conninfo, struct pg **pg, struct err *err);
 /* Several statements, no parameters, as one simple query. */
 int pg_script(struct pg *pg, const char *sql, struct err *err);
 

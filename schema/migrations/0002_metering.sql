@@ -23,7 +23,7 @@ CREATE TABLE usage_record (
     status         smallint    NOT NULL,
     flags          smallint    NOT NULL
 ) PARTITION BY RANGE (started_at);
-COMMENT ON TABLE usage_record IS 'One row an invocation attempt, as metering/record.h defines it. Partitioned by UTC day; unique index on (account_id, started_at, request_id, attempt) only on closed days.';
+COMMENT ON TABLE usage_record IS 'One row an invocation attempt, as metering/record.h defines it. Partitioned by UTC day; unique index on (account_id, request_id, attempt) only on closed days (0006).';
 COMMENT ON COLUMN usage_record.account_id IS 'Whose.';
 COMMENT ON COLUMN usage_record.started_at IS 'When the event was handed to the function.';
 COMMENT ON COLUMN usage_record.function_id IS 'Which function.';
