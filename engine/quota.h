@@ -1,9 +1,9 @@
 /*
  * quota.h - limits of accounts as people set and see them (tables quota, quota_period, quota_lease, quota_notice).
  *
- * Units:     limit_text is what people write: invocations, calls a second, GB-seconds ("400000"), money ("200.00"), MiB, bytes.
- *            limit_units is what is counted: invocations, MB*ms, picos.
- * Ownership: plain values. Threads: one struct pg a thread.
+ * Units:     limit_text is what people write: invocations, calls a second, GB-seconds ("400000"), money ("200.00"),
+ * MiB, bytes. limit_units is what is counted: invocations, MB*ms, picos. Ownership: plain values. Threads: one struct
+ * pg a thread.
  */
 #ifndef FARTHING_ENGINE_QUOTA_H
 #define FARTHING_ENGINE_QUOTA_H
@@ -22,14 +22,14 @@ enum quota_action { QUOTA_BLOCK, QUOTA_NOTIFY };
 
 struct quota {
     enum quota_kind kind;
-    bool set;               /* false: neither the account nor the operator has a limit; limit fields are empty */
-    bool inherited;         /* from the operator's default */
+    bool set;       /* false: neither the account nor the operator has a limit; limit fields are empty */
+    bool inherited; /* from the operator's default */
     char limit_text[48];
     int64_t limit_units;
     enum quota_action action;
     int thresholds[QUOTA_THRESHOLDS_MAX];
     int threshold_count;
-    int64_t revision;       /* 0 when not set by the account */
+    int64_t revision; /* 0 when not set by the account */
     int64_t updated_us;
 };
 
@@ -43,10 +43,15 @@ struct quota_status {
 
 /* Limit, action and thresholds from text with errors naming "/limit", "/action", "/thresholds/1". */
 int quota_limit_parse(enum quota_kind kind, const char *text, int64_t *units, char normal[48], struct err *err);
+/* Units as people write them: shortest decimal, exact ("12.5" GB-seconds, "200" of the currency). */
+void quota_units_format(enum quota_kind kind, int64_t units, char text[48]);
+/* The month starts again (requests, GB-seconds, spend). */
+bool quota_is_monthly(enum quota_kind kind);
 
-/* expected_revision < 0: any; otherwise ERR_CONFLICT (slug "stale_version") when it differs. account_id 0: operator default. */
-int quota_put(struct pg *pg, int64_t account_id, const struct quota *quota, int64_t expected_revision, struct quota *stored,
-              struct err *err);
+/* expected_revision < 0: any; otherwise ERR_CONFLICT (slug "stale_version") when it differs. account_id 0: operator
+ * default. */
+int quota_put(struct pg *pg, int64_t account_id, const struct quota *quota, int64_t expected_revision,
+              struct quota *stored, struct err *err);
 int quota_delete(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t expected_revision, struct err *err);
 int quota_get(struct pg *pg, int64_t account_id, enum quota_kind kind, struct quota_status *status, struct err *err);
 /* All kinds, in order; count is QUOTA_KIND_COUNT. */

@@ -67,6 +67,7 @@ CREATE TABLE quota_lease (
     idle           bigint      NOT NULL DEFAULT 0,
     mark_units     bigint      NOT NULL DEFAULT 0,
     mark_sequence  bigint      NOT NULL DEFAULT 0,
+    passed         bigint      NOT NULL DEFAULT 0,
     ingested       bigint      NOT NULL DEFAULT 0,
     call_ms        bigint      NOT NULL DEFAULT 0,
     expires_at     timestamptz NOT NULL,
@@ -89,6 +90,7 @@ COMMENT ON COLUMN quota_lease.spent IS 'Units of finished calls at the last requ
 COMMENT ON COLUMN quota_lease.idle IS 'Units nobody used at the last request.';
 COMMENT ON COLUMN quota_lease.mark_units IS 'Units of finished calls whose records all have a sequence below mark_sequence.';
 COMMENT ON COLUMN quota_lease.mark_sequence IS 'When the cursor of the spool is there, mark_units are in usage_hourly.';
+COMMENT ON COLUMN quota_lease.passed IS 'Units of earlier marks: in usage_hourly, perhaps not yet in quota_period.used.';
 COMMENT ON COLUMN quota_lease.ingested IS 'Units known to be in usage_hourly, and so in quota_period.used.';
 COMMENT ON COLUMN quota_lease.call_ms IS 'Longest a call admitted under it can last.';
 COMMENT ON COLUMN quota_lease.expires_at IS 'Then forfeit until the spool of the holder is known to be in.';

@@ -4,35 +4,36 @@
 -- or a call turned out dearer than its reservation; then nothing more is given out. used is read from usage_hourly *after*
 -- the cursors that decide ingested, so a unit is in used, or in a lease, or for a moment in both; never in neither.
 
--- The limit that blocks now; null: nothing blocks. p_default stands in where neither account nor operator set one.
-CREATE FUNCTION quota_limit_in_force(p_account bigint, p_name text, p_default bigint) RETURNS bigint
+-- The limit that blocks now (null: nothing blocks) and since when it stands. p_default where neither account nor operator set one.
+CREATE FUNCTION quota_limit_in_force(p_account bigint, p_name text, p_default bigint, OUT limit_units bigint, OUT since timestamptz)
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_limit bigint;
     v_action text;
 BEGIN
+    since := '-infinity';
     IF starts_with(p_name, 'function:') THEN
-        SELECT f.reserved_concurrency INTO v_limit FROM function f
+        SELECT f.reserved_concurrency INTO limit_units FROM function f
          WHERE f.account_id = p_account AND f.function_id = substr(p_name, 10)::bigint AND f.deleted_at IS NULL;
-        RETURN coalesce(v_limit, 0);
+        limit_units := coalesce(limit_units, 0);
+        RETURN;
     END IF;
-    SELECT q.limit_units::bigint, q.action INTO v_limit, v_action FROM quota q
+    SELECT q.limit_units::bigint, q.action, q.updated_at INTO limit_units, v_action, since FROM quota q
      WHERE q.account_id = p_account AND q.name = p_name;
     IF NOT FOUND THEN
-        SELECT q.limit_units::bigint, q.action INTO v_limit, v_action FROM quota q WHERE q.account_id = 0 AND q.name = p_name;
+        SELECT q.limit_units::bigint, q.action, q.updated_at INTO limit_units, v_action, since FROM quota q
+         WHERE q.account_id = 0 AND q.name = p_name;
         IF NOT FOUND THEN
-            v_limit := p_default;
+            limit_units := p_default;
+            since := '-infinity';
         END IF;
     END IF;
     IF v_action = 'notify' THEN
-        RETURN NULL;
-    END IF;
-    IF p_name = 'concurrency' AND v_limit IS NOT NULL THEN
+        limit_units := NULL;
+    ELSIF p_name = 'concurrency' AND limit_units IS NOT NULL THEN
         -- Lambda's rule: what functions reserved is carved out of the account's pool.
-        SELECT greatest(0, v_limit - coalesce(sum(f.reserved_concurrency), 0)) INTO v_limit FROM function f
+        SELECT greatest(0, limit_units - coalesce(sum(f.reserved_concurrency), 0)) INTO limit_units FROM function f
          WHERE f.account_id = p_account AND f.deleted_at IS NULL;
     END IF;
-    RETURN v_limit;
 END $$;
 COMMENT ON FUNCTION quota_limit_in_force IS 'The limit that blocks now; null: none.';
 
@@ -42,9 +43,9 @@ LANGUAGE sql VOLATILE AS $$
     SELECT coalesce(string_agg(format('%s:%s:%s', l.holder,
                CASE WHEN c.epoch > l.epoch
                       OR (c.epoch = l.epoch AND (c.complete_through IS NULL OR c.last_sequence >= l.mark_sequence - 1))
-                    THEN greatest(l.mark_units, l.ingested) ELSE l.ingested END,
+                    THEN greatest(l.mark_units, l.passed, l.ingested) ELSE greatest(l.passed, l.ingested) END,
                CASE WHEN l.expires_at < p_now
-                     AND (c.epoch > l.epoch OR (c.epoch = l.epoch AND (c.complete_through IS NULL
+                     AND (l.granted = l.ingested OR c.epoch > l.epoch OR (c.epoch = l.epoch AND (c.complete_through IS NULL
                           OR c.complete_through > l.expires_at + (l.call_ms + 60000) * interval '1 millisecond')))
                     THEN 1 ELSE 0 END), ' ' ORDER BY l.holder), '')
       FROM quota_lease l LEFT JOIN producer_cursor c ON c.producer_id = l.producer_id AND l.producer_id <> 0
@@ -94,7 +95,7 @@ DECLARE
 BEGIN
     IF p_period = date '1970-01-01' THEN
         DELETE FROM quota_lease l WHERE l.account_id = p_account AND l.name = p_name AND l.period = p_period
-           AND l.expires_at + l.call_ms * interval '1 millisecond' < p_now;
+           AND (l.granted = 0 AND l.expires_at < p_now OR l.expires_at + l.call_ms * interval '1 millisecond' < p_now);
         UPDATE quota_period SET used_at = p_now WHERE account_id = p_account AND name = p_name AND period = p_period;
         RETURN;
     END IF;
@@ -115,8 +116,8 @@ CREATE FUNCTION quota_lease_renew(
     p_account bigint, p_name text, p_period date, p_holder bigint, p_sequence bigint, p_node bigint, p_producer bigint,
     p_epoch bigint, p_return bigint, p_deficit bigint, p_need bigint, p_want bigint, p_spent bigint, p_idle bigint,
     p_mark_units bigint, p_mark_sequence bigint, p_ttl_ms bigint, p_call_ms bigint, p_default bigint, p_now_in timestamptz)
-RETURNS TABLE (known boolean, granted bigint, ingested bigint, limit_units bigint, used bigint, used_age_ms bigint, escrow bigint,
-               others_idle bigint, nodes bigint, short boolean, wanted boolean)
+RETURNS TABLE (known boolean, granted bigint, mark_units bigint, limit_units bigint, used bigint, used_age_ms bigint,
+               escrow bigint, others_idle bigint, nodes bigint, stale boolean, wanted boolean)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -124,6 +125,9 @@ DECLARE
     v_period quota_period%ROWTYPE;
     v_lease quota_lease%ROWTYPE;
     v_limit bigint;
+    v_since timestamptz;
+    v_stale boolean := false;
+    v_passed boolean;
     v_escrow numeric;
     v_free bigint;
     v_idle bigint;
@@ -149,14 +153,12 @@ BEGIN
                 v_now + p_ttl_ms * interval '1 millisecond')
         RETURNING * INTO v_lease;
     END IF;
-    v_limit := quota_limit_in_force(p_account, p_name, p_default);
+    SELECT f.limit_units, f.since INTO v_limit, v_since FROM quota_limit_in_force(p_account, p_name, p_default) f;
     IF p_sequence > v_lease.sequence THEN
         IF v_known THEN
             UPDATE quota_lease l
                SET granted = l.granted - p_return + p_deficit, spent = p_spent, idle = p_idle,
-                   expires_at = greatest(l.expires_at, v_now + p_ttl_ms * interval '1 millisecond'),
-                   mark_units = CASE WHEN l.mark_units <= l.ingested THEN p_mark_units ELSE l.mark_units END,
-                   mark_sequence = CASE WHEN l.mark_units <= l.ingested THEN p_mark_sequence ELSE l.mark_sequence END
+                   expires_at = greatest(l.expires_at, v_now + p_ttl_ms * interval '1 millisecond')
              WHERE l.account_id = p_account AND l.name = p_name AND l.period = p_period AND l.holder = p_holder
             RETURNING * INTO v_lease;
         END IF;
@@ -167,19 +169,34 @@ BEGIN
              WHERE l.account_id = p_account AND l.name = p_name AND l.period = p_period;
             v_free := CASE WHEN v_limit IS NULL THEN 4611686018427387904
                            ELSE greatest(v_limit - v_period.used - v_escrow, -4611686018427387904)::bigint END;
-            EXIT WHEN v_round = 2 OR greatest(p_need, p_want) <= v_free / (2 * v_nodes)
-                OR v_period.used_at + v_period.used_cost_us * interval '10 microseconds'
-                   + CASE WHEN p_need > v_free THEN interval '20 milliseconds' ELSE interval '1 second' END > v_now;
+            -- How fresh usage must be: read at least once since the limit was set; now and then; soon when there is too little.
+            v_stale := v_period.used_at <= v_since;
+            EXIT WHEN v_round = 2 OR v_limit IS NULL OR NOT v_stale
+                AND v_period.used_at + v_period.used_cost_us * interval '10 microseconds'
+                    + CASE WHEN p_need > v_free THEN interval '20 milliseconds'
+                           WHEN greatest(p_need, p_want) > v_free / (2 * v_nodes) THEN interval '1 second'
+                           ELSE interval '5 seconds' END > v_now;
             PERFORM quota_reconcile(p_account, p_name, p_period, v_now);
             SELECT * INTO v_period FROM quota_period q
              WHERE q.account_id = p_account AND q.name = p_name AND q.period = p_period;
         END LOOP;
-        IF v_free > 0 AND p_need <= v_free THEN
+        -- Spend is read by the node: it has to, when there is too little and what is known is old.
+        v_stale := v_stale OR (p_name = 'spend_per_month' AND v_limit IS NOT NULL
+            AND v_period.used_at + v_period.used_cost_us * interval '10 microseconds'
+                + CASE WHEN p_need > v_free THEN interval '20 milliseconds' ELSE interval '5 seconds' END <= v_now);
+        IF v_free > 0 AND p_need <= v_free AND NOT (v_stale AND v_period.used_at <= v_since) THEN
             v_grant := least(v_free, greatest(p_need, CASE WHEN v_nodes = 1 THEN p_want
                                                           ELSE least(p_want, v_free / (2 * v_nodes)) END));
         END IF;
+        -- The mark is replaced only by one set later than its own passing, so frequent requests do not push it ahead forever.
+        v_passed := v_known AND (v_lease.mark_units <= greatest(v_lease.passed, v_lease.ingested) OR EXISTS (
+            SELECT 1 FROM producer_cursor c WHERE c.producer_id = v_lease.producer_id AND v_lease.producer_id <> 0
+               AND (c.epoch > v_lease.epoch OR (c.epoch = v_lease.epoch AND c.last_sequence >= v_lease.mark_sequence - 1))));
         UPDATE quota_lease l
-           SET granted = l.granted + v_grant, sequence = p_sequence, call_ms = greatest(l.call_ms, p_call_ms)
+           SET passed = CASE WHEN v_passed THEN greatest(l.passed, l.mark_units) ELSE l.passed END,
+               mark_units = CASE WHEN v_passed THEN p_mark_units ELSE l.mark_units END,
+               mark_sequence = CASE WHEN v_passed THEN p_mark_sequence ELSE l.mark_sequence END,
+               granted = l.granted + v_grant, sequence = p_sequence, call_ms = greatest(l.call_ms, p_call_ms)
          WHERE l.account_id = p_account AND l.name = p_name AND l.period = p_period AND l.holder = p_holder
         RETURNING * INTO v_lease;
         v_escrow := v_escrow + v_grant;
@@ -193,10 +210,10 @@ BEGIN
                count(*) INTO v_escrow, v_idle, v_nodes FROM quota_lease l
          WHERE l.account_id = p_account AND l.name = p_name AND l.period = p_period;
     END IF;
-    RETURN QUERY SELECT v_known, v_lease.granted, v_lease.ingested, v_limit, v_period.used,
+    RETURN QUERY SELECT v_known, v_lease.granted, v_lease.mark_units, v_limit, v_period.used,
         CASE WHEN v_period.used_at = '-infinity' THEN 9223372036854775807
              ELSE (extract(epoch FROM v_now - v_period.used_at) * 1000)::bigint END,
-        least(v_escrow, 9223372036854775807)::bigint, v_idle, v_nodes, p_need > v_grant,
+        least(v_escrow, 9223372036854775807)::bigint, v_idle, v_nodes, v_stale,
         v_period.wanted_at > v_now - interval '2 seconds' AND v_period.wanted_by <> p_holder;
 END $$;
 COMMENT ON FUNCTION quota_lease_renew IS 'One request of one holder: settle, give back, take. A re-sent one changes nothing.';

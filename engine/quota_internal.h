@@ -1,0 +1,20 @@
+/*
+ * quota_internal.h - between quota*.c, notice*.c and admission only.
+ */
+#ifndef FARTHING_ENGINE_QUOTA_INTERNAL_H
+#define FARTHING_ENGINE_QUOTA_INTERNAL_H
+
+#include "engine/quota.h"
+
+#define QUOTA_UNSET INT64_C(-1)    /* neither the account nor the operator has one */
+#define QUOTA_NOTIFIES INT64_C(-2) /* there is one, but it does not block */
+
+/* Limits that block an account now; watched: it has a monthly quota, blocking or not. */
+int quota_store_limits(struct pg *pg, int64_t account_id, int64_t limits[QUOTA_KIND_COUNT], bool *watched,
+                       struct err *err);
+
+/* Accounts changed since since_us (less overlap_us; -1: only learn the time); *until_us is where to go on. */
+int quota_store_changes(struct pg *pg, int64_t since_us, int64_t overlap_us, int64_t *until_us,
+                        void (*on_change)(int64_t account_id, void *ctx), void *ctx, struct err *err);
+
+#endif
