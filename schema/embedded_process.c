@@ -29,7 +29,7 @@
 #define ARGS_MAX 64
 #define STOP_WAIT_MS 60000
 #define QUIT_WAIT_MS 10000
-#define ORPHANS_MAX 256
+#define ORPHANS_MAX 1024
 #define EXIT_UNREACHABLE 126
 
 static int open_pid(pid_t pid)
@@ -228,6 +228,8 @@ _Noreturn static void keep(const struct embedded_place *place, const struct laun
             (void)ended(server_fd, QUIT_WAIT_MS);
         }
     }
+    /* A dead server nobody waited for looks alive to the next one. */
+    (void)waitpid(server, NULL, WNOHANG);
     _exit(0);
 }
 
@@ -379,6 +381,13 @@ int embedded_clear(const struct embedded_place *place, struct err *err)
     }
     if (!stop_orphans(place)) {
         return err_set(err, ERR_SYSTEM, "database processes left over in %s do not stop", place->data);
+    }
+    /* Nobody stands in the folder now. The number in this file may belong to a stranger, or to a dead process that its
+     * parent has not waited for; either would keep the server from starting. */
+    char path[EMBEDDED_PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/postmaster.pid", place->data);
+    if (unlink(path) != 0 && errno != ENOENT) {
+        return err_set(err, ERR_SYSTEM, "remove %s: %s", path, strerror(errno));
     }
     return 0;
 }
