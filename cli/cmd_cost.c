@@ -1,0 +1,83 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/cmd.h"
+#include "cli/table.h"
+#include "common/buf.h"
+#include "common/err.h"
+
+const char cmd_cost_help[] = "farthing cost ACCOUNT [--month YYYY-MM]\n"
+                             "\n"
+                             "What the month costs so far, where it is heading, and which function it comes from.\n"
+                             "\n"
+                             "Examples:\n"
+                             "  farthing cost acme\n"
+                             "  farthing cost acme --month 2026-10 --json | jq -r .total\n";
+
+static void print_functions(const cJSON *items)
+{
+    static const char *const HEADS[] = {"FUNCTION", ">INVOCATIONS", ">GB-S", ">COST", ">PER MILLION", NULL};
+    char text[64];
+    const cJSON *item = NULL;
+    struct table table;
+
+    table_init(&table, HEADS);
+    cJSON_ArrayForEach(item, items)
+    {
+        table_text(&table, cli_text(item, "function|name", text));
+        table_i64(&table, cli_i64(item, "invocations"));
+        table_text(&table, cli_text(item, "gb_seconds", text));
+        table_text(&table, cli_text(item, "amount|cost|exact_amount", text));
+        table_text(&table, cli_text(item, "per_million|cost_per_million", text));
+    }
+    table_print(&table, stdout);
+    table_free(&table);
+}
+
+static void print_cost(const cJSON *tree)
+{
+    char total[64], currency[64], expected[64], low[64], high[64], through[64], time[64];
+    const cJSON *forecast = cJSON_GetObjectItemCaseSensitive(tree, "forecast");
+    const cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "functions");
+
+    (void)printf("%s%s %s%s so far\n", color(stdout, COLOR_BOLD), cli_text(tree, "total|month_to_date|cost", total),
+                 cli_text(tree, "currency", currency), color(stdout, COLOR_NONE));
+    if (cJSON_IsObject(forecast)) {
+        (void)printf("%s expected at month end (between %s and %s)\n",
+                     cli_text(forecast, "expected|total|amount", expected), cli_text(forecast, "low", low),
+                     cli_text(forecast, "high", high));
+    }
+    items = items != NULL ? items : cJSON_GetObjectItemCaseSensitive(tree, "items");
+    if (cJSON_GetArraySize(items) > 0) {
+        print_functions(items);
+    }
+    cli_time(cli_text(tree, "complete_through", through), time);
+    (void)printf("%scomplete through %s UTC%s\n", color(stdout, COLOR_DIM), time, color(stdout, COLOR_NONE));
+}
+
+static int cost(struct cli *cli, struct err *err)
+{
+    const char *month = NULL;
+    struct buf path = {0};
+    const struct arg args[] = {A_TEXT("month", &month), A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0) {
+        rest_path(&path, "/v1/accounts/{}/cost", cli->words.items[0]);
+        rest_query(&path, "month", month);
+        rc = cli_call(cli, "GET", buf_text(&path), NULL, err);
+    }
+    if (rc == 0 && cli->json) {
+        rc = cli_print_json(cli);
+    } else if (rc == 0) {
+        print_cost(cli->tree);
+    }
+    buf_free(&path);
+    return rc;
+}
+
+int cmd_cost(int argc, char **argv)
+{
+    return cli_run("cost", cost, argc, argv);
+}

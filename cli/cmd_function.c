@@ -1,0 +1,395 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/cmd.h"
+#include "cli/package.h"
+#include "cli/table.h"
+#include "common/buf.h"
+#include "common/digest.h"
+#include "common/err.h"
+
+const char cmd_function_help[] =
+    "farthing function list ACCOUNT\n"
+    "farthing function deploy DIR|ZIP --account ACCOUNT [OPTIONS]   makes it, or changes what is there\n"
+    "farthing function show ACCOUNT/FUNCTION[:QUALIFIER]\n"
+    "farthing function publish ACCOUNT/FUNCTION [--description TEXT]\n"
+    "farthing function versions ACCOUNT/FUNCTION\n"
+    "farthing function alias ACCOUNT/FUNCTION NAME VERSION\n"
+    "farthing function delete ACCOUNT/FUNCTION[:VERSION]\n"
+    "\n"
+    "  --account ACCOUNT   whose (FARTHING_ACCOUNT)\n"
+    "  --name NAME         the function's name (the name of DIR or ZIP)\n"
+    "  --runtime RUNTIME   provided, nodejs or python (found out from the files)\n"
+    "  --handler HANDLER   index.handler, lambda_function.lambda_handler, ... (found out from the files)\n"
+    "  --memory MIB        128 to 10240 (128)\n"
+    "  --timeout SECONDS   1 to 900 (3)\n"
+    "  --env KEY=VALUE     environment of the function; may be repeated; replaces what was set\n"
+    "  --tag KEY=VALUE     printed on bills; may be repeated; replaces what was set\n"
+    "  --description TEXT\n"
+    "  --reserved N        concurrency only this function may use\n"
+    "  --network MODE      none or host, where the operator allows it (none)\n"
+    "\n"
+    "Examples:\n"
+    "  farthing function deploy examples/node-hello --account demo --memory 256 --env GREETING=Hello\n"
+    "  farthing function deploy build/resize.zip --account demo --runtime provided\n"
+    "  farthing function list demo\n";
+
+static const char *const HEADS[] = {"NAME",       "VERSION",     "RUNTIME",  "HANDLER", ">MEMORY MIB",
+                                    ">TIMEOUT S", ">CODE BYTES", "MODIFIED", NULL};
+
+static void print_functions(const cJSON *items)
+{
+    char text[64], time[64];
+    struct table table;
+    const cJSON *item = NULL;
+
+    table_init(&table, HEADS);
+    cJSON_ArrayForEach(item, items)
+    {
+        table_text(&table, cli_text(item, "name", text));
+        table_text(&table, cli_text(item, "version", text));
+        table_text(&table, cli_text(item, "runtime", text));
+        table_text(&table, cli_text(item, "handler", text));
+        table_i64(&table, cli_i64(item, "memory_mb"));
+        table_i64(&table, cli_i64(item, "timeout_s"));
+        table_i64(&table, cli_i64(cJSON_GetObjectItemCaseSensitive(item, "code"), "bytes"));
+        cli_time(cli_text(item, "modified_at", text), time);
+        table_text(&table, time);
+    }
+    table_print(&table, stdout);
+    table_free(&table);
+}
+
+static int list_at(struct cli *cli, const char *path, const char *nothing, struct err *err)
+{
+    const cJSON *items = NULL;
+
+    if (cli_list(cli, path, &items, err) != 0) {
+        return -1;
+    }
+    if (cli->json) {
+        return cli_print_json(cli);
+    }
+    if (cJSON_GetArraySize(items) == 0) {
+        (void)puts(nothing);
+        return 0;
+    }
+    print_functions(items);
+    return 0;
+}
+
+static int function_list(struct cli *cli, struct err *err)
+{
+    struct buf path = {0};
+    const struct arg args[] = {A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0) {
+        rest_path(&path, "/v1/accounts/{}/functions", cli->words.items[0]);
+        rc = list_at(cli, buf_text(&path), "No functions yet. Make one: farthing function deploy DIR --account ACCOUNT",
+                     err);
+    }
+    buf_free(&path);
+    return rc;
+}
+
+struct deploy_words {
+    const char *account, *name, *runtime, *handler, *description, *network;
+    int64_t memory, timeout, reserved;
+    struct arg_list env, tags;
+};
+
+static int put_pairs(struct json_writer *writer, const char *member, const char *option, const struct arg_list *list,
+                     struct err *err)
+{
+    char name[256];
+
+    if (list->count == 0) {
+        return 0;
+    }
+    json_open_object(writer, member);
+    for (int i = 0; i < list->count; i++) {
+        const char *equals = strchr(list->items[i], '=');
+        if (equals == NULL || equals == list->items[i] || equals - list->items[i] >= (int)sizeof name) {
+            return err_field(err, option, "--%s is \"%.80s\"; it must be KEY=VALUE", option, list->items[i]);
+        }
+        (void)snprintf(name, sizeof name, "%.*s", (int)(equals - list->items[i]), list->items[i]);
+        json_put_text(writer, name, equals + 1);
+    }
+    json_close_object(writer);
+    return 0;
+}
+
+static void put_text(struct json_writer *writer, const char *name, const char *value)
+{
+    if (value != NULL && value[0] != '\0') {
+        json_put_text(writer, name, value);
+    }
+}
+
+static void put_number(struct json_writer *writer, const char *name, int64_t value)
+{
+    if (value != INT64_MIN) {
+        json_put_i64(writer, name, value);
+    }
+}
+
+static int deploy_body(const struct deploy_words *words, const struct package *package, bool create, struct buf *body,
+                       struct err *err)
+{
+    struct json_writer writer;
+    struct buf code = {0};
+    int rc = -1;
+
+    json_writer_init(&writer, body);
+    json_open_object(&writer, NULL);
+    if (create) {
+        json_put_text(&writer, "name", words->name != NULL ? words->name : package->name);
+    }
+    put_text(&writer, "runtime", words->runtime != NULL ? words->runtime : package->runtime);
+    put_text(&writer, "handler", words->handler != NULL ? words->handler : package->handler);
+    put_text(&writer, "description", words->description);
+    put_text(&writer, "network", words->network);
+    put_number(&writer, "memory_mb", words->memory);
+    put_number(&writer, "timeout_s", words->timeout);
+    put_number(&writer, "reserved_concurrency", words->reserved);
+    if (put_pairs(&writer, "environment", "env", &words->env, err) == 0 &&
+        put_pairs(&writer, "tags", "tag", &words->tags, err) == 0) {
+        base64_encode(package->zip.data, package->zip.length, &code);
+        json_put_text(&writer, "code", buf_text(&code));
+        json_close_object(&writer);
+        rc = buf_ok(body) && buf_ok(&code) ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    buf_free(&code);
+    return rc;
+}
+
+static int print_deployed(const struct cli *cli, bool created)
+{
+    char name[64], version[64], runtime[64], handler[64];
+
+    if (cli->json) {
+        return cli_print_json(cli);
+    }
+    (void)printf("%s %s (%s, %s, %s, %lld MiB, %lld s, %lld bytes of code)\n", created ? "created" : "updated",
+                 cli_text(cli->tree, "name", name), cli_text(cli->tree, "version", version),
+                 cli_text(cli->tree, "runtime", runtime), cli_text(cli->tree, "handler", handler),
+                 (long long)cli_i64(cli->tree, "memory_mb"), (long long)cli_i64(cli->tree, "timeout_s"),
+                 (long long)cli_i64(cJSON_GetObjectItemCaseSensitive(cli->tree, "code"), "bytes"));
+    return 0;
+}
+
+/* Create; when it is there, change it. */
+static int deploy_send(struct cli *cli, const struct deploy_words *words, const struct package *package,
+                       struct err *err)
+{
+    struct buf path = {0}, body = {0};
+    const char *name = words->name != NULL ? words->name : package->name;
+    struct rest_call look = {.method = "GET", .problem_is_answer = true};
+    bool create = false;
+    int rc = -1;
+
+    rest_path(&path, "/v1/accounts/{}/functions/{}", words->account, name);
+    look.path = buf_text(&path);
+    if (rest_run(cli->rest, &look, &cli->answer, err) == 0) {
+        create = cli->answer.status == 404;
+        rc = deploy_body(words, package, create, &body, err);
+    }
+    if (rc == 0 && create) {
+        buf_clear(&path);
+        rest_path(&path, "/v1/accounts/{}/functions", words->account);
+    }
+    if (rc == 0) {
+        rc = cli_call(cli, create ? "POST" : "PATCH", buf_text(&path), buf_text(&body), err);
+    }
+    if (rc == 0) {
+        rc = print_deployed(cli, create);
+    }
+    buf_free(&path);
+    buf_free(&body);
+    return rc;
+}
+
+static int function_deploy(struct cli *cli, struct err *err)
+{
+    struct deploy_words words = {
+        .account = getenv("FARTHING_ACCOUNT"), .memory = INT64_MIN, .timeout = INT64_MIN, .reserved = INT64_MIN};
+    struct package package = {0};
+    const struct arg args[] = {
+        A_TEXT("account", &words.account),
+        A_TEXT("name", &words.name),
+        A_TEXT("runtime", &words.runtime),
+        A_TEXT("handler", &words.handler),
+        A_TEXT("description", &words.description),
+        A_TEXT("network", &words.network),
+        A_NUMBER("memory", &words.memory, INT32_MIN, INT32_MAX), /* the node says what is too much */
+        A_NUMBER("timeout", &words.timeout, INT32_MIN, INT32_MAX),
+        A_NUMBER("reserved", &words.reserved, -1, INT32_MAX),
+        A_MANY("env", &words.env),
+        A_MANY("tag", &words.tags),
+        A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "DIR|ZIP", err) != 0) {
+        return -1;
+    }
+    if (words.account == NULL || words.account[0] == '\0') {
+        return err_field(err, "account", "say whose function it is: --account, or FARTHING_ACCOUNT");
+    }
+    if (package_read(cli->words.items[0], &package, err) == 0) {
+        rc = deploy_send(cli, &words, &package, err);
+    }
+    package_free(&package);
+    return rc;
+}
+
+/* One word ACCOUNT/FUNCTION, a call at its path with tail, into cli->tree. */
+static int function_call(struct cli *cli, const struct arg *args, const char *method, const char *tail,
+                         const char *body, bool qualified, struct err *err)
+{
+    char names[3][128];
+    struct buf path = {0};
+    int rc = -1;
+
+    if (cli->rest == NULL && cli_args(cli, args, 1, 1, "ACCOUNT/FUNCTION", err) != 0) {
+        return -1;
+    }
+    if (cli_function_word(cli->words.items[0], NULL, names, err) == 0) {
+        rest_path(&path, "/v1/accounts/{}/functions/{}", names[0], names[1]);
+        buf_puts(&path, tail);
+        rest_query(&path, "qualifier", qualified && names[2][0] != '\0' ? names[2] : NULL);
+        rc = cli_call(cli, method, buf_text(&path), body, err);
+    }
+    buf_free(&path);
+    return rc;
+}
+
+static int function_show(struct cli *cli, struct err *err)
+{
+    static const char *const NAMES[] = {"id",
+                                        "name",
+                                        "version",
+                                        "runtime",
+                                        "handler",
+                                        "architecture",
+                                        "memory_mb",
+                                        "timeout_s",
+                                        "ephemeral_storage_mb",
+                                        "network",
+                                        "description",
+                                        "reserved_concurrency",
+                                        "provisioned_concurrency",
+                                        "created_at",
+                                        "modified_at"};
+    char text[64];
+    const cJSON *pair = NULL;
+    const struct arg args[] = {A_END};
+
+    if (function_call(cli, args, "GET", "", NULL, true, err) != 0) {
+        return -1;
+    }
+    if (cli->json) {
+        return cli_print_json(cli);
+    }
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        const char *value = cli_text(cli->tree, NAMES[i], text);
+        (void)printf("%-23s %s\n", NAMES[i], value[0] != '\0' ? value : "-");
+    }
+    cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(cli->tree, "environment"))
+    {
+        (void)printf("%-23s %s=%s\n", "environment", pair->string, cJSON_IsString(pair) ? pair->valuestring : "");
+    }
+    return 0;
+}
+
+static int function_publish(struct cli *cli, struct err *err)
+{
+    const char *description = NULL;
+    const struct arg args[] = {A_TEXT("description", &description), A_END};
+    struct buf body = {0};
+    struct json_writer writer;
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "ACCOUNT/FUNCTION", err) != 0) {
+        return -1;
+    }
+    json_writer_init(&writer, &body);
+    json_open_object(&writer, NULL);
+    put_text(&writer, "description", description);
+    json_close_object(&writer);
+    if (function_call(cli, args, "POST", "/versions", buf_text(&body), false, err) == 0) {
+        char version[64];
+        rc = cli->json ? cli_print_json(cli) : printf("version %s\n", cli_text(cli->tree, "version", version)) < 0;
+    }
+    buf_free(&body);
+    return rc;
+}
+
+static int function_versions(struct cli *cli, struct err *err)
+{
+    char names[3][128];
+    struct buf path = {0};
+    const struct arg args[] = {A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "ACCOUNT/FUNCTION", err) == 0 &&
+        cli_function_word(cli->words.items[0], NULL, names, err) == 0) {
+        rest_path(&path, "/v1/accounts/{}/functions/{}/versions", names[0], names[1]);
+        rc =
+            list_at(cli, buf_text(&path), "No versions yet. Make one: farthing function publish ACCOUNT/FUNCTION", err);
+    }
+    buf_free(&path);
+    return rc;
+}
+
+static int function_alias(struct cli *cli, struct err *err)
+{
+    char names[3][128];
+    struct buf path = {0}, body = {0};
+    struct json_writer writer;
+    const struct arg args[] = {A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 3, 3, "ACCOUNT/FUNCTION NAME VERSION", err) == 0 &&
+        cli_function_word(cli->words.items[0], NULL, names, err) == 0) {
+        rest_path(&path, "/v1/accounts/{}/functions/{}/aliases/{}", names[0], names[1], cli->words.items[1]);
+        json_writer_init(&writer, &body);
+        json_open_object(&writer, NULL);
+        json_put_text(&writer, "version", cli->words.items[2]);
+        json_close_object(&writer);
+        rc = cli_call(cli, "PUT", buf_text(&path), buf_text(&body), err);
+    }
+    if (rc == 0 && cli->json) {
+        rc = cli_print_json(cli);
+    } else if (rc == 0) {
+        (void)printf("%s/%s:%s is version %s\n", names[0], names[1], cli->words.items[1], cli->words.items[2]);
+    }
+    buf_free(&path);
+    buf_free(&body);
+    return rc;
+}
+
+static int function_delete(struct cli *cli, struct err *err)
+{
+    const struct arg args[] = {A_END};
+
+    if (function_call(cli, args, "DELETE", "", NULL, true, err) != 0) {
+        return -1;
+    }
+    if (cli->json) {
+        return cli_print_json(cli);
+    }
+    (void)printf("%s is deleted; what it used stays on the bill.\n", cli->words.items[0]);
+    return 0;
+}
+
+int cmd_function(int argc, char **argv)
+{
+    static const struct sub SUBS[] = {{"list", function_list},         {"deploy", function_deploy},
+                                      {"show", function_show},         {"publish", function_publish},
+                                      {"versions", function_versions}, {"alias", function_alias},
+                                      {"delete", function_delete},     {NULL, NULL}};
+    return cli_run_sub("function", SUBS, argc, argv);
+}

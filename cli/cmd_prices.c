@@ -1,0 +1,108 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/cmd.h"
+#include "cli/table.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/fs.h"
+
+const char cmd_prices_help[] = "farthing prices list\n"
+                               "farthing prices show NAME [--version N]\n"
+                               "farthing prices put NAME FILE [--effective-from TIME]\n"
+                               "\n"
+                               "  --version N            an older version (the newest)\n"
+                               "  --effective-from TIME  RFC 3339 or a date; prices before it stay as they were\n"
+                               "\n"
+                               "A price book is never changed, only followed by a newer version.\n"
+                               "\n"
+                               "Examples:\n"
+                               "  farthing prices show default > book.json\n"
+                               "  farthing prices put default book.json --effective-from 2026-12-01\n";
+
+#define BOOK_BYTES_MAX (1024 * 1024)
+
+static int prices_list(struct cli *cli, struct err *err)
+{
+    static const char *const HEADS[] = {"NAME", ">VERSION", "CURRENCY", "EFFECTIVE FROM", "CREATED", NULL};
+    const cJSON *items = NULL, *item = NULL;
+    char text[64], time[64];
+    struct table table;
+    const struct arg args[] = {A_END};
+
+    if (cli_args(cli, args, 0, 0, "", err) != 0 || cli_list(cli, "/v1/price-books", &items, err) != 0) {
+        return -1;
+    }
+    if (cli->json) {
+        return cli_print_json(cli);
+    }
+    table_init(&table, HEADS);
+    cJSON_ArrayForEach(item, items)
+    {
+        table_text(&table, cli_text(item, "name", text));
+        table_text(&table, cli_text(item, "version", text));
+        table_text(&table, cli_text(item, "currency", text));
+        cli_time(cli_text(item, "effective_from", text), time);
+        table_text(&table, time);
+        cli_time(cli_text(item, "created_at", text), time);
+        table_text(&table, time);
+    }
+    table_print(&table, stdout);
+    table_free(&table);
+    return 0;
+}
+
+static int prices_show(struct cli *cli, struct err *err)
+{
+    const char *version = NULL;
+    struct buf path = {0};
+    const struct arg args[] = {A_TEXT("version", &version), A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "NAME", err) == 0) {
+        rest_path(&path, "/v1/price-books/{}", cli->words.items[0]);
+        rest_query(&path, "version", version);
+        rc = cli_call(cli, "GET", buf_text(&path), NULL, err);
+    }
+    if (rc == 0 && !cli->json) {
+        const cJSON *book = cJSON_GetObjectItemCaseSensitive(cli->tree, "document");
+        char *text = cJSON_Print(book != NULL ? book : cli->tree);
+        (void)puts(text != NULL ? text : "");
+        cJSON_free(text);
+    } else if (rc == 0) {
+        rc = cli_print_json(cli);
+    }
+    buf_free(&path);
+    return rc;
+}
+
+static int prices_put(struct cli *cli, struct err *err)
+{
+    const char *from = NULL;
+    char text[64];
+    struct buf path = {0}, body = {0};
+    const struct arg args[] = {A_TEXT("effective-from", &from), A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 2, 2, "NAME FILE", err) == 0 &&
+        fs_read(cli->words.items[1], BOOK_BYTES_MAX, &body, err) == 0) {
+        rest_path(&path, "/v1/price-books/{}", cli->words.items[0]);
+        rest_query(&path, "effective_from", from);
+        rc = cli_call(cli, "PUT", buf_text(&path), buf_text(&body), err);
+    }
+    if (rc == 0 && cli->json) {
+        rc = cli_print_json(cli);
+    } else if (rc == 0) {
+        (void)printf("%s is at version %s\n", cli->words.items[0], cli_text(cli->tree, "version", text));
+    }
+    buf_free(&path);
+    buf_free(&body);
+    return rc;
+}
+
+int cmd_prices(int argc, char **argv)
+{
+    static const struct sub SUBS[] = {{"list", prices_list}, {"show", prices_show}, {"put", prices_put}, {NULL, NULL}};
+    return cli_run_sub("prices", SUBS, argc, argv);
+}

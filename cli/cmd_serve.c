@@ -1,0 +1,154 @@
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/node.h"
+#include "cli/cli.h"
+#include "cli/cmd.h"
+#include "cli/share.h"
+#include "common/err.h"
+#include "common/log.h"
+
+const char cmd_serve_help[] =
+    "farthing serve [OPTIONS]\n"
+    "\n"
+    "  --listen ADDRESS        where to listen (127.0.0.1:8080; port 0 takes a free one)\n"
+    "  --data-dir DIR          everything that is not in PostgreSQL (FARTHING_DATA_DIR; /var/lib/farthing as root,\n"
+    "                          else ~/.local/share/farthing)\n"
+    "  --database URL          a PostgreSQL 15 or newer (FARTHING_DATABASE); without it the node starts its own\n"
+    "  --roles LIST            of api,engine,aggregator,biller (all)\n"
+    "  --sandbox MODE          auto, bwrap, none (auto); none isolates nothing: only for development\n"
+    "  --issuer TEXT           who sends the bills\n"
+    "  --tls-cert FILE --tls-key FILE\n"
+    "                          speak HTTPS\n"
+    "  --spool-mib N           the most the spool may hold before work is refused (1024)\n"
+    "  --allow-network-host    functions may ask for the host's network\n"
+    "  --log-level LEVEL       debug, info, warn, error (info)\n"
+    "  --demo                  make account demo with the example functions, say what to type next\n"
+    "\n"
+    "The node runs in the foreground and stops cleanly on SIGTERM or Ctrl-C. Its admin key is in DIR/admin.key.\n"
+    "\n"
+    "Examples:\n"
+    "  farthing serve\n"
+    "  farthing serve --listen 127.0.0.1:9000 --data-dir ./data --demo\n"
+    "  farthing serve --database \"host=db1,db2 dbname=farthing target_session_attrs=read-write\"\n";
+
+struct serve_words {
+    struct node_options options;
+    const char *log_level;
+    int64_t spool_mib;
+    bool demo;
+};
+
+static int read_words(struct cli *cli, struct serve_words *words, char data_dir[4096], struct err *err)
+{
+    struct node_options *options = &words->options;
+    enum log_level level = LOG_LEVEL_INFO;
+    const struct arg args[] = {A_TEXT("listen", &options->listen),
+                               A_TEXT("data-dir", &options->data_dir),
+                               A_TEXT("database", &options->database),
+                               A_TEXT("roles", &options->roles),
+                               A_TEXT("sandbox", &options->sandbox),
+                               A_TEXT("issuer", &options->issuer),
+                               A_TEXT("tls-cert", &options->tls_cert),
+                               A_TEXT("tls-key", &options->tls_key),
+                               A_NUMBER("spool-mib", &words->spool_mib, 16, 1048576),
+                               A_FLAG("allow-network-host", &options->allow_network_host),
+                               A_TEXT("log-level", &words->log_level),
+                               A_FLAG("demo", &words->demo),
+                               A_END};
+
+    if (args_parse(cli->argc, cli->argv, args, NULL, &cli->words, err) != 0) {
+        return -1;
+    }
+    if (cli->words.count > 0) {
+        return err_set(err, ERR_INVALID, "unknown word \"%s\"; see `farthing serve --help`", cli->words.items[0]);
+    }
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL)) {
+        return err_field(err, "tls-key", "--tls-cert and --tls-key belong together");
+    }
+    if (words->log_level != NULL && log_level_parse(words->log_level, &level) != 0) {
+        return err_field(err, "log-level", "--log-level is \"%s\"; it must be debug, info, warn or error",
+                         words->log_level);
+    }
+    if (cli_data_dir(options->data_dir, data_dir, err) != 0) {
+        return -1;
+    }
+    if (words->demo && words->log_level == NULL && isatty(STDERR_FILENO) == 1) {
+        level = LOG_LEVEL_WARN; /* a person is watching: the demo's own words must not drown */
+    }
+    log_level_set(level);
+    options->data_dir = data_dir;
+    options->spool_bytes_max = (uint64_t)words->spool_mib * 1024 * 1024;
+    return 0;
+}
+
+/* The demo is a client like any other: a script that talks to this node through the command line. */
+static int start_demo(const struct node *node, const char *data_dir, pid_t *pid, struct err *err)
+{
+    char script[PATH_MAX], program[PATH_MAX];
+    char *argv[] = {(char[]){"bash"}, script, (char[]){"--setup"}, NULL};
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    int rc = 0;
+
+    if (share_find("scripts/demo.sh", script, err) != 0 || share_program(program, err) != 0) {
+        return -1;
+    }
+    if (setenv("FARTHING_URL", node_url(node), 1) != 0 || setenv("FARTHING_KEY", node_admin_key(node), 1) != 0 ||
+        setenv("FARTHING_DATA_DIR", data_dir, 1) != 0 || setenv("FARTHING_BIN", program, 1) != 0) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    (void)sigemptyset(&none);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    rc = posix_spawnp(pid, "bash", NULL, &attributes, argv, environ);
+    (void)posix_spawnattr_destroy(&attributes);
+    return rc == 0 ? 0 : err_set(err, ERR_SYSTEM, "start the demo: %s", strerror(rc));
+}
+
+static void stop_demo(pid_t pid)
+{
+    if (pid > 0) {
+        (void)kill(-pid, SIGTERM);
+        while (waitpid(pid, NULL, 0) == -1 && errno == EINTR) {
+        }
+    }
+}
+
+static int serve(struct cli *cli, struct err *err)
+{
+    struct serve_words words = {
+        .options = {.listen = "127.0.0.1:8080", .database = getenv("FARTHING_DATABASE"), .sandbox = "auto"},
+        .spool_mib = 1024};
+    char data_dir[4096];
+    struct node *node = NULL;
+    pid_t demo = 0;
+    int rc = -1;
+
+    if (read_words(cli, &words, data_dir, err) != 0 || node_open(&words.options, &node, err) != 0) {
+        goto out;
+    }
+    (void)printf("farthing " FARTHING_VERSION " listens on %s (data in %s)\n", node_url(node), data_dir);
+    (void)fflush(stdout);
+    if (words.demo && start_demo(node, data_dir, &demo, err) != 0) {
+        goto out;
+    }
+    rc = node_run(node, err);
+out:
+    stop_demo(demo);
+    node_close(&node);
+    return rc;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    return cli_run("serve", serve, argc, argv);
+}
