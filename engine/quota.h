@@ -57,4 +57,45 @@ int quota_get(struct pg *pg, int64_t account_id, enum quota_kind kind, struct qu
 /* All kinds, in order; count is QUOTA_KIND_COUNT. */
 int quota_list(struct pg *pg, int64_t account_id, struct quota_status statuses[QUOTA_KIND_COUNT], struct err *err);
 
+/* would_be: what there would be after the change. ERR_LIMIT (slug "quota_exceeded") when a blocking limit of a resource
+ * kind (memory_mb, functions, code_bytes, async_queue) says no. */
+int quota_check(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t would_be, struct err *err);
+/* How much of a resource kind there is (functions, code_bytes, async_queue). */
+int quota_used_now(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t *used, struct err *err);
+
+/* Reserved concurrency of a function (-1: none) must leave QUOTA_UNRESERVED_MIN of the account's concurrency to the
+ * others (a tenth where the account has less than ten times that); ERR_INVALID naming "/reserved_concurrency"
+ * otherwise. */
+#define QUOTA_UNRESERVED_MIN 100
+int quota_reserved_check(struct pg *pg, int64_t account_id, int64_t function_id, int reserved, int default_concurrency,
+                         struct err *err);
+
+/* Limits of the account changed by other means (reserved concurrency): tell every node. In the transaction of the
+ * change. */
+int quota_tell(struct pg *pg, int64_t account_id, struct err *err);
+
+/* What a limit would have refused in the UTC month before at_us. Monthly kinds: from usage_hourly, so to the hour.
+ * concurrency: from usage_record, to the microsecond. requests_per_second: from usage_record, by whole seconds. */
+struct quota_dry_run {
+    int64_t calls;      /* of that month */
+    int64_t refused;    /* of them: at least so many would not have run */
+    int64_t peak_units; /* the month's total, or the highest concurrency or rate */
+    char peak_text[48];
+    int64_t first_refused_us; /* 0: none */
+    int64_t from_us, to_us;
+};
+int quota_dry_run(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t limit_units, int64_t at_us,
+                  struct quota_dry_run *result, struct err *err);
+
+/* Escrow of a monthly limit set against the records; ok is false when the escrow claims more stored usage than there
+ * is, or a silent node holds back part of a limit. */
+struct quota_escrow {
+    int64_t account_id, period_us;
+    char name[40];
+    bool ok;
+    int64_t recorded, stored, unstored, held, forfeit, silent_s;
+};
+typedef int quota_escrow_fn(const struct quota_escrow *escrow, void *ctx, struct err *err);
+int quota_reconcile_report(struct pg *pg, quota_escrow_fn *on_row, void *ctx, struct err *err);
+
 #endif
