@@ -1,9 +1,9 @@
 /*
  * aggregator.h - moves records from spools into PostgreSQL, each exactly once.
  *
- * Why:       one transaction a batch: COPY into usage_record, upsert of the pre-summed batch into usage_hourly, advance of
- *            the producer's cursor. Either all of it happened or none; the cursor says which.
- * Threads:   aggregator_start makes its own threads; the other calls are safe from any thread.
+ * Why:       one transaction a batch: COPY into usage_record, upsert of the pre-summed batch into usage_hourly, advance
+ * of the producer's cursor. Either all of it happened or none; the cursor says which. Threads:   aggregator_start makes
+ * its own threads; the other calls are safe from any thread.
  */
 #ifndef FARTHING_METERING_AGGREGATOR_H
 #define FARTHING_METERING_AGGREGATOR_H
@@ -23,13 +23,13 @@ struct aggregator_options {
 };
 
 struct aggregator_stats {
-    uint64_t records;        /* stored since start */
+    uint64_t records; /* stored since start */
     uint64_t batches;
-    uint64_t holes;          /* slots without a valid record */
-    uint64_t damaged;        /* of these: damaged on disk */
-    uint64_t pending;        /* in the spools, not stored yet */
-    int64_t lag_us;          /* age of the oldest record not stored; 0 when none */
-    int64_t last_commit_us;  /* wall clock */
+    uint64_t holes;         /* slots without a valid record */
+    uint64_t damaged;       /* of these: damaged on disk */
+    uint64_t pending;       /* in the spools, not stored yet */
+    int64_t lag_us;         /* age of the oldest record not stored; 0 when none */
+    int64_t last_commit_us; /* wall clock */
     bool database_ok;
     char last_error[160];
 };

@@ -55,18 +55,18 @@ enum usage_refusal_reason {
 #define USAGE_FLAG_EXTERNAL UINT16_C(0x0020)    /* reported by another runtime */
 
 struct usage_record {
-    uint32_t crc32c;          /* of bytes 4..127 */
-    uint16_t format;          /* USAGE_RECORD_VERSION */
-    uint8_t kind;             /* enum usage_kind */
-    uint8_t status;           /* enum usage_status; for refusals: enum usage_refusal_reason */
-    uint64_t sequence;        /* place in its spool and epoch, from 0; written by the hook */
-    uint8_t request_id[16];   /* UUID; zero for refusals */
+    uint32_t crc32c;        /* of bytes 4..127 */
+    uint16_t format;        /* USAGE_RECORD_VERSION */
+    uint8_t kind;           /* enum usage_kind */
+    uint8_t status;         /* enum usage_status; for refusals: enum usage_refusal_reason */
+    uint64_t sequence;      /* place in its spool and epoch, from 0; written by the hook */
+    uint8_t request_id[16]; /* UUID; zero for refusals */
     int64_t account_id;
     int64_t function_id;
-    int64_t started_us;       /* UTC, microseconds since 1970: when the event was handed out; refusals: the hour's start */
-    uint64_t duration_us;     /* CLOCK_MONOTONIC, event handed out to last byte of the response; clipped at the timeout */
-    uint64_t init_us;         /* initialisation, of a cold start only */
-    uint64_t cpu_us;          /* by the kernel; 0 when it cannot be told */
+    int64_t started_us;   /* UTC, microseconds since 1970: when the event was handed out; refusals: the hour's start */
+    uint64_t duration_us; /* CLOCK_MONOTONIC, event handed out to last byte of the response; clipped at the timeout */
+    uint64_t init_us;     /* initialisation, of a cold start only */
+    uint64_t cpu_us;      /* by the kernel; 0 when it cannot be told */
     uint64_t response_bytes;  /* refusals: how many */
     uint32_t billed_ms;       /* billed_duration_ms() */
     uint32_t memory_mib;      /* configured */
@@ -75,10 +75,10 @@ struct usage_record {
     uint32_t ephemeral_mib;   /* configured /tmp */
     uint32_t billed_requests; /* normally 1 */
     uint32_t node_id;
-    uint16_t attempt;         /* from 1 */
-    uint16_t flags;           /* USAGE_FLAG_* */
-    uint32_t event_bytes;     /* of the event; large asynchronous ones count as more requests */
-    uint32_t spare;           /* zero */
+    uint16_t attempt;     /* from 1 */
+    uint16_t flags;       /* USAGE_FLAG_* */
+    uint32_t event_bytes; /* of the event; large asynchronous ones count as more requests */
+    uint32_t spare;       /* zero */
 };
 
 _Static_assert(sizeof(struct usage_record) == USAGE_RECORD_BYTES, "the record is 128 bytes without padding");
@@ -105,8 +105,8 @@ struct billing_policy {
 uint32_t billed_duration_ms(const struct billing_policy *policy, uint64_t duration_us, uint64_t init_us);
 
 /* Derived quantities of one record (metering/rollup.c and billing agree through these). */
-uint64_t usage_mb_ms(const struct usage_record *record);         /* memory_mib * billed_ms */
-uint64_t usage_storage_mb_ms(const struct usage_record *record); /* (ephemeral_mib - 512) * billed_ms, not below 0 */
+uint64_t usage_mb_ms(const struct usage_record *record);          /* memory_mib * billed_ms */
+uint64_t usage_storage_mb_ms(const struct usage_record *record);  /* (ephemeral_mib - 512) * billed_ms, not below 0 */
 uint64_t usage_streamed_bytes(const struct usage_record *record); /* response bytes beyond 6 MiB, streamed only */
 
 const char *usage_status_name(enum usage_status status);          /* "ok", "error", "timeout", ... */

@@ -24,12 +24,12 @@ enum usage_granularity { USAGE_TOTAL, USAGE_HOUR, USAGE_DAY, USAGE_MONTH };
 #define USAGE_GROUP_ACCOUNT 0x20u /* operator questions over all accounts (account_id 0) */
 
 struct usage_query {
-    int64_t account_id;  /* 0: all accounts */
+    int64_t account_id; /* 0: all accounts */
     int64_t from_us, to_us;
     enum usage_granularity granularity;
-    unsigned group_by;    /* USAGE_GROUP_* */
-    int64_t function_id;  /* 0: all */
-    int64_t limit;        /* rows; 0: USAGE_ROWS_MAX */
+    unsigned group_by;   /* USAGE_GROUP_* */
+    int64_t function_id; /* 0: all */
+    int64_t limit;       /* rows; 0: USAGE_ROWS_MAX */
     int64_t offset;
 };
 
@@ -53,8 +53,9 @@ struct usage_row {
 };
 
 struct usage_freshness {
-    int64_t complete_through_us; /* all producers' records up to here are in; INT64_MAX is never used: no producer = now */
-    int64_t late_pending;        /* records known to be in spools and not stored */
+    int64_t
+        complete_through_us; /* all producers' records up to here are in; INT64_MAX is never used: no producer = now */
+    int64_t late_pending;    /* records known to be in spools and not stored */
 };
 
 typedef int usage_row_fn(const struct usage_row *row, void *ctx, struct err *err);

@@ -1,0 +1,267 @@
+#include "metering/ingest_store.h"
+
+#include "common/buf.h"
+#include "common/check.h"
+#include "common/err.h"
+#include "metering/rollup.h"
+#include "metering/rows.h"
+#include "metering/spool_reader.h"
+#include "schema/pg.h"
+
+#include <string.h>
+
+#define HOURLY_KEYS 7
+#define HOURLY_ARRAYS (HOURLY_KEYS + ROLLUP_SUMS + 1)
+
+static const struct pg_stmt CURSOR_ADD = {
+    .name = "ingest.cursor_add",
+    .sql = "INSERT INTO producer_cursor (producer_id, epoch, last_sequence, node_id) "
+           "VALUES ($1::int8, 0, -1, $2::int8) ON CONFLICT (producer_id) DO NOTHING",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CURSOR_GET = {
+    .name = "ingest.cursor_get",
+    .sql = "SELECT epoch, last_sequence FROM producer_cursor WHERE producer_id = $1::int8 FOR UPDATE",
+    .expect = PG_ONE_ROW,
+};
+static const struct pg_stmt CURSOR_MOVE = {
+    .name = "ingest.cursor_move",
+    .sql =
+        "UPDATE producer_cursor SET epoch = $4::int8, last_sequence = $5::int8, node_id = $6::int8, "
+        "complete_through = coalesce($7::timestamptz, complete_through), late_pending = $8::int8, updated_at = now() "
+        "WHERE producer_id = $1::int8 AND epoch = $2::int8 AND last_sequence = $3::int8",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CURSOR_RETIRE = {
+    .name = "ingest.cursor_retire",
+    .sql = "UPDATE producer_cursor SET complete_through = NULL, late_pending = 0, updated_at = now() "
+           "WHERE producer_id = $1::int8 AND epoch = $2::int8 AND last_sequence = $3::int8",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt USAGE_COPY = {
+    .name = "ingest.copy",
+    .sql = "COPY usage_record (account_id, started_at, function_id, request_id, duration_us, init_us, cpu_us, "
+           "response_bytes, producer_id, sequence, billed_ms, memory_mib, peak_kib, version, ephemeral_mib, "
+           "billed_requests, epoch, node_id, attempt, status, flags) FROM STDIN (FORMAT binary)",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt HOURLY_ADD = {
+    .name = "ingest.hourly_add",
+    .sql = "INSERT INTO usage_hourly AS h ("
+           "account_id, hour, function_id, version, memory_mib, arch, provisioned, invocations, "
+           "billed_requests, errors, timeouts, ooms, init_errors, killed, throttles, cold_starts, "
+           "billed_ms, mb_ms, storage_mb_ms, streamed_bytes, duration_us, init_us, cpu_us, response_bytes, "
+           "peak_kib_sum, peak_kib_max, latency"
+           ") "
+           "SELECT * FROM unnest("
+           "$1::int8[], $2::timestamptz[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], "
+           "$8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], "
+           "$15::int8[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::int8[], "
+           "$22::int8[], $23::int8[], $24::int8[], $25::int8[], $26::int8[], $27::numeric[]"
+           ") "
+           "ON CONFLICT (account_id, hour, function_id, version, memory_mib, arch, provisioned) DO UPDATE SET "
+           "invocations = h.invocations + excluded.invocations, "
+           "billed_requests = h.billed_requests + excluded.billed_requests, "
+           "errors = h.errors + excluded.errors, timeouts = h.timeouts + excluded.timeouts, "
+           "ooms = h.ooms + excluded.ooms, init_errors = h.init_errors + excluded.init_errors, "
+           "killed = h.killed + excluded.killed, throttles = h.throttles + excluded.throttles, "
+           "cold_starts = h.cold_starts + excluded.cold_starts, "
+           "billed_ms = h.billed_ms + excluded.billed_ms, mb_ms = h.mb_ms + excluded.mb_ms, "
+           "storage_mb_ms = h.storage_mb_ms + excluded.storage_mb_ms, "
+           "streamed_bytes = h.streamed_bytes + excluded.streamed_bytes, "
+           "duration_us = h.duration_us + excluded.duration_us, init_us = h.init_us + excluded.init_us, "
+           "cpu_us = h.cpu_us + excluded.cpu_us, "
+           "response_bytes = h.response_bytes + excluded.response_bytes, "
+           "peak_kib_sum = h.peak_kib_sum + excluded.peak_kib_sum, "
+           "peak_kib_max = greatest(h.peak_kib_max, excluded.peak_kib_max), "
+           "latency = h.latency + excluded.latency",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt REFUSALS_ADD = {
+    .name = "ingest.refusals_add",
+    .sql =
+        "INSERT INTO usage_refusal AS r (account_id, hour, function_id, reason, refusals) "
+        "SELECT * FROM unnest($1::int8[], $2::timestamptz[], $3::int8[], $4::int8[], $5::int8[]) "
+        "ON CONFLICT (account_id, hour, function_id, reason) DO UPDATE SET refusals = r.refusals + excluded.refusals",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt HOLES_ADD = {
+    .name = "ingest.holes_add",
+    .sql = "INSERT INTO spool_hole (producer_id, epoch, sequence, slots, reason) "
+           "SELECT $1::int8, $2::int8, h.sequence, h.slots, h.reason "
+           "FROM unnest($3::int8[], $4::int8[], $5::text[]) AS h (sequence, slots, reason)",
+    .expect = PG_NO_ROWS,
+};
+
+int ingest_store_cursor_add(struct pg *pg, uint64_t producer_id, int64_t node_id, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(producer_id), PG_P_I64(node_id), PG_P_END};
+    return pg_run(pg, &CURSOR_ADD, params, NULL, NULL, NULL, err);
+}
+
+static int on_cursor(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct ingest_cursor *cursor = ctx;
+    (void)err;
+    cursor->epoch = (uint64_t)pg_get_i64(row, "epoch");
+    cursor->last_sequence = pg_get_i64(row, "last_sequence");
+    return 0;
+}
+
+int ingest_store_cursor_get(struct pg *pg, struct ingest_cursor *cursor, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(cursor->producer_id), PG_P_END};
+    return pg_run(pg, &CURSOR_GET, params, on_cursor, cursor, NULL, err);
+}
+
+int ingest_store_cursor_move(struct pg *pg, const struct ingest_cursor *from, const struct ingest_cursor *to,
+                             const struct ingest_state *state, bool *moved, struct err *err)
+{
+    int64_t affected = 0;
+    const struct pg_param through = PG_P_TIME(state->complete_through_us);
+    const struct pg_param unknown = PG_P_NULL(PG_T_TIME);
+    const struct pg_param params[] = {
+        PG_P_I64(from->producer_id),
+        PG_P_I64(from->epoch),
+        PG_P_I64(from->last_sequence),
+        PG_P_I64(to->epoch),
+        PG_P_I64(to->last_sequence),
+        PG_P_I64(state->node_id),
+        state->complete_through_us != 0 ? through : unknown,
+        PG_P_I64(state->pending),
+        PG_P_END,
+    };
+    if (pg_run(pg, &CURSOR_MOVE, params, NULL, NULL, &affected, err) != 0) {
+        return -1;
+    }
+    *moved = affected == 1;
+    return 0;
+}
+
+int ingest_store_retire(struct pg *pg, const struct ingest_cursor *cursor, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(cursor->producer_id), PG_P_I64(cursor->epoch),
+                                      PG_P_I64(cursor->last_sequence), PG_P_END};
+    return pg_run(pg, &CURSOR_RETIRE, params, NULL, NULL, NULL, err);
+}
+
+int ingest_store_copy_begin(struct pg *pg, struct err *err)
+{
+    return pg_copy_in_begin(pg, &USAGE_COPY, err);
+}
+
+/* One column of the rows as an array, by its place in HOURLY_ADD. */
+static void put_column(struct buf *out, const struct rollup_row *const *rows, size_t count, unsigned column)
+{
+    struct buf number = {0};
+    enum rows_oid type = column == 1 ? ROWS_TIMESTAMPTZ : column == HOURLY_ARRAYS - 1 ? ROWS_NUMERIC : ROWS_INT8;
+    rows_array_begin(out, type, count);
+    for (size_t i = 0; i < count; i++) {
+        const struct rollup_row *row = rows[i];
+        const int64_t keys[HOURLY_KEYS] = {row->key.account_id, row->key.hour_us,    row->key.function_id,
+                                           row->key.version,    row->key.memory_mib, row->key.arch,
+                                           row->key.provisioned};
+        if (column == 1) {
+            rows_array_time(out, row->key.hour_us);
+        } else if (column < HOURLY_KEYS) {
+            rows_array_i64(out, keys[column]);
+        } else if (column < HOURLY_KEYS + ROLLUP_SUMS) {
+            rows_array_i64(out, row->sums[column - HOURLY_KEYS]);
+        } else {
+            buf_clear(&number);
+            latency_encode(row->latency, row->latency_low, row->latency_high, &number);
+            rows_array_bytes(out, number.data, number.length);
+        }
+    }
+    out->failed = out->failed || number.failed;
+    buf_free(&number);
+}
+
+int ingest_store_hourly(struct pg *pg, const struct rollup_row *const *rows, size_t count, struct buf *scratch,
+                        struct err *err)
+{
+    size_t ends[HOURLY_ARRAYS];
+    struct pg_param params[HOURLY_ARRAYS + 1];
+    buf_clear(scratch);
+    for (unsigned column = 0; column < HOURLY_ARRAYS; column++) {
+        put_column(scratch, rows, count, column);
+        ends[column] = scratch->length;
+    }
+    if (!buf_ok(scratch)) {
+        return err_set(err, ERR_SYSTEM, "ingest: out of memory");
+    }
+    for (unsigned column = 0; column < HOURLY_ARRAYS; column++) {
+        size_t begin = column == 0 ? 0 : ends[column - 1];
+        params[column] = PG_P_BYTES(scratch->data + begin, ends[column] - begin);
+    }
+    params[HOURLY_ARRAYS] = PG_P_END;
+    return pg_run(pg, &HOURLY_ADD, params, NULL, NULL, NULL, err);
+}
+
+int ingest_store_refusals(struct pg *pg, const struct rollup_refusal *rows, size_t count, struct buf *scratch,
+                          struct err *err)
+{
+    size_t ends[5];
+    buf_clear(scratch);
+    for (unsigned column = 0; column < 5; column++) {
+        rows_array_begin(scratch, column == 1 ? ROWS_TIMESTAMPTZ : ROWS_INT8, count);
+        for (size_t i = 0; i < count; i++) {
+            const struct rollup_refusal *row = &rows[i];
+            const int64_t values[5] = {row->key.account_id, 0, row->key.function_id, row->key.provisioned,
+                                       row->refusals};
+            if (column == 1) {
+                rows_array_time(scratch, row->key.hour_us);
+            } else {
+                rows_array_i64(scratch, values[column]);
+            }
+        }
+        ends[column] = scratch->length;
+    }
+    if (!buf_ok(scratch)) {
+        return err_set(err, ERR_SYSTEM, "ingest: out of memory");
+    }
+    const char *data = scratch->data;
+    const struct pg_param params[] = {
+        PG_P_BYTES(data, ends[0]),
+        PG_P_BYTES(data + ends[0], ends[1] - ends[0]),
+        PG_P_BYTES(data + ends[1], ends[2] - ends[1]),
+        PG_P_BYTES(data + ends[2], ends[3] - ends[2]),
+        PG_P_BYTES(data + ends[3], ends[4] - ends[3]),
+        PG_P_END,
+    };
+    return pg_run(pg, &REFUSALS_ADD, params, NULL, NULL, NULL, err);
+}
+
+int ingest_store_holes(struct pg *pg, uint64_t producer_id, uint64_t epoch, const struct spool_hole *holes,
+                       size_t count, struct buf *scratch, struct err *err)
+{
+    buf_clear(scratch);
+    rows_array_begin(scratch, ROWS_INT8, count);
+    for (size_t i = 0; i < count; i++) {
+        rows_array_i64(scratch, (int64_t)holes[i].sequence);
+    }
+    size_t slots_at = scratch->length;
+    rows_array_begin(scratch, ROWS_INT8, count);
+    for (size_t i = 0; i < count; i++) {
+        rows_array_i64(scratch, (int64_t)holes[i].slots);
+    }
+    size_t reasons_at = scratch->length;
+    rows_array_begin(scratch, ROWS_TEXT, count);
+    for (size_t i = 0; i < count; i++) {
+        const char *reason = spool_hole_name(holes[i].reason);
+        rows_array_bytes(scratch, reason, strlen(reason));
+    }
+    if (!buf_ok(scratch)) {
+        return err_set(err, ERR_SYSTEM, "ingest: out of memory");
+    }
+    const char *data = scratch->data;
+    const struct pg_param params[] = {
+        PG_P_I64(producer_id),
+        PG_P_I64(epoch),
+        PG_P_BYTES(data, slots_at),
+        PG_P_BYTES(data + slots_at, reasons_at - slots_at),
+        PG_P_BYTES(data + reasons_at, scratch->length - reasons_at),
+        PG_P_END,
+    };
+    return pg_run(pg, &HOLES_ADD, params, NULL, NULL, NULL, err);
+}

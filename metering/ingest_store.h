@@ -1,0 +1,40 @@
+/*
+ * ingest_store.h - the statements of an ingest transaction (tables of schema/migrations/0002_metering.sql).
+ *
+ * Ownership: borrows everything.       Threads: one struct pg a thread.
+ */
+#ifndef FARTHING_METERING_INGEST_STORE_H
+#define FARTHING_METERING_INGEST_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "metering/ingest.h"
+
+struct buf;
+struct err;
+struct pg;
+struct pg_stmt;
+struct rollup_refusal;
+struct rollup_row;
+struct spool_hole;
+
+int ingest_store_cursor_add(struct pg *pg, uint64_t producer_id, int64_t node_id, struct err *err);
+/* Locks the row: waits until a commit in flight is decided. */
+int ingest_store_cursor_get(struct pg *pg, struct ingest_cursor *cursor, struct err *err);
+/* *moved is false when the stored cursor is not `from`. */
+int ingest_store_cursor_move(struct pg *pg, const struct ingest_cursor *from, const struct ingest_cursor *to,
+                             const struct ingest_state *state, bool *moved, struct err *err);
+int ingest_store_retire(struct pg *pg, const struct ingest_cursor *cursor, struct err *err);
+
+int ingest_store_copy_begin(struct pg *pg, struct err *err);
+/* rows must be sorted by key; scratch is cleared and used. */
+int ingest_store_hourly(struct pg *pg, const struct rollup_row *const *rows, size_t count, struct buf *scratch,
+                        struct err *err);
+int ingest_store_refusals(struct pg *pg, const struct rollup_refusal *rows, size_t count, struct buf *scratch,
+                          struct err *err);
+int ingest_store_holes(struct pg *pg, uint64_t producer_id, uint64_t epoch, const struct spool_hole *holes,
+                       size_t count, struct buf *scratch, struct err *err);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * usage_store.h - the questions of usage.h as statements (tables of schema/migrations/0002_metering.sql).
+ */
+#ifndef FARTHING_METERING_USAGE_STORE_H
+#define FARTHING_METERING_USAGE_STORE_H
+
+#include "metering/usage.h"
+#include "schema/pg.h"
+
+int usage_store_rows(struct pg *pg, const struct usage_query *query, pg_row_fn *on_row, void *ctx, struct err *err);
+int usage_store_freshness(struct pg *pg, pg_row_fn *on_row, void *ctx, struct err *err);
+int usage_store_records(struct pg *pg, const struct usage_record_query *query, pg_row_fn *on_row, void *ctx,
+                        struct err *err);
+
+#endif
