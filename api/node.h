@@ -14,14 +14,15 @@ struct err;
 struct node;
 
 struct node_options {
-    const char *data_dir;    /* everything that is not in PostgreSQL; made when missing, 0700 */
-    const char *database;    /* NULL: the node's own PostgreSQL in data_dir */
-    const char *listen;      /* "127.0.0.1:8080"; port 0 takes a free one */
-    const char *roles;       /* "api,engine,aggregator,biller"; NULL: all */
-    const char *sandbox;     /* "auto", "bwrap", "none" */
-    const char *issuer;      /* operator's name on bills */
+    const char *data_dir; /* everything that is not in PostgreSQL; made when missing, 0700 */
+    const char *database; /* NULL: the node's own PostgreSQL in data_dir */
+    const char *listen;   /* "127.0.0.1:8080"; port 0 takes a free one */
+    const char *roles;    /* "api,engine,aggregator,biller"; NULL: all */
+    const char *sandbox;  /* "auto", "bwrap", "none" */
+    const char *issuer;   /* operator's name on bills */
     const char *tls_cert, *tls_key;
-    const char *admin_key;   /* tests: use this admin key; NULL: made on first start, printed once and kept in data_dir/admin.key (0600) */
+    const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
+                              data_dir/admin.key (0600) */
     uint64_t spool_bytes_max;
     bool allow_network_host;
 };

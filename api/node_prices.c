@@ -1,0 +1,266 @@
+#include "api/node_prices.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "billing/bill.h"
+#include "billing/price_book.h"
+#include "billing/rating.h"
+#include "common/calendar.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "common/map.h"
+#include "schema/pg.h"
+
+#define BOOKS_MAX 20000
+#define POOL_LIMIT 2
+#define POOL_WAIT_MS 5000
+#define EXACT_PER_PICO ((money_int)1000000000000) /* 10^-24 to 10^-12 */
+
+struct book_key {
+    int64_t account_id;
+    int64_t month; /* year * 12 + month */
+};
+
+struct prices {
+    struct pg_pool *pool;
+    pthread_rwlock_t lock;
+    struct map *books; /* struct book_key to struct price_book */
+};
+
+static void free_book(const void *key, size_t length, void *value, void *ctx)
+{
+    struct price_book *book = value;
+    (void)key;
+    (void)length;
+    (void)ctx;
+    price_book_free(&book);
+}
+
+static void forget_locked(struct prices *prices)
+{
+    if (prices->books != NULL) {
+        map_each(prices->books, free_book, NULL);
+        map_free(&prices->books);
+    }
+    prices->books = map_new();
+    if (prices->books == NULL) {
+        abort();
+    }
+}
+
+int prices_open(const char *conninfo, struct prices **out, struct err *err)
+{
+    struct prices *prices = calloc(1, sizeof *prices);
+    if (prices == NULL) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    pthread_rwlock_init(&prices->lock, NULL);
+    forget_locked(prices);
+    if (pg_pool_open(conninfo, POOL_LIMIT, &prices->pool, err) != 0) {
+        prices_close(&prices);
+        return -1;
+    }
+    *out = prices;
+    return 0;
+}
+
+void prices_close(struct prices **ref)
+{
+    struct prices *prices = *ref;
+    if (prices == NULL) {
+        return;
+    }
+    *ref = NULL;
+    map_each(prices->books, free_book, NULL);
+    map_free(&prices->books);
+    pg_pool_close(&prices->pool);
+    pthread_rwlock_destroy(&prices->lock);
+    free(prices);
+}
+
+void prices_forget(void *ctx)
+{
+    struct prices *prices = ctx;
+    pthread_rwlock_wrlock(&prices->lock);
+    forget_locked(prices);
+    pthread_rwlock_unlock(&prices->lock);
+}
+
+static struct book_key key_of(int64_t account_id, int64_t at_us)
+{
+    struct month month = month_of(at_us);
+    return (struct book_key){.account_id = account_id, .month = (int64_t)month.year * 12 + month.month};
+}
+
+static int load(struct prices *prices, const struct book_key *key, int64_t at_us, struct err *err)
+{
+    struct pg *pg = NULL;
+    struct price_book *book = NULL;
+    int64_t version = 0;
+    if (pg_pool_take(prices->pool, POOL_WAIT_MS, &pg, err) != 0) {
+        return -1;
+    }
+    int rc = price_book_load(pg, key->account_id, at_us, &book, &version, err);
+    pg_pool_give(prices->pool, &pg);
+    if (rc != 0) {
+        return -1;
+    }
+    pthread_rwlock_wrlock(&prices->lock);
+    if (map_count(prices->books) >= BOOKS_MAX) {
+        forget_locked(prices);
+    }
+    if (map_get(prices->books, key, sizeof *key) == NULL && map_put(prices->books, key, sizeof *key, book) == 0) {
+        book = NULL;
+    }
+    pthread_rwlock_unlock(&prices->lock);
+    price_book_free(&book);
+    return 0;
+}
+
+/* The book, with the read lock held (prices_unlock gives it back); loaded when it is not there. NULL: err is set. */
+static const struct price_book *book_lock(struct prices *prices, int64_t account_id, int64_t at_us, struct err *err)
+{
+    struct book_key key = key_of(account_id, at_us);
+    for (int tries = 0; tries < 3; tries++) {
+        pthread_rwlock_rdlock(&prices->lock);
+        const struct price_book *book = map_get(prices->books, &key, sizeof key);
+        if (book != NULL) {
+            return book;
+        }
+        pthread_rwlock_unlock(&prices->lock);
+        if (load(prices, &key, at_us, err) != 0) {
+            return NULL;
+        }
+    }
+    (void)err_set(err, ERR_RETRY, "prices change faster than they can be read");
+    return NULL;
+}
+
+static void book_unlock(struct prices *prices)
+{
+    pthread_rwlock_unlock(&prices->lock);
+}
+
+static enum meter compute_meter(uint16_t flags)
+{
+    bool arm = (flags & USAGE_FLAG_ARM64) != 0;
+    if ((flags & USAGE_FLAG_PROVISIONED) != 0) {
+        return arm ? METER_PROVISIONED_COMPUTE_ARM : METER_PROVISIONED_COMPUTE_X86;
+    }
+    return arm ? METER_COMPUTE_ARM : METER_COMPUTE_X86;
+}
+
+/* The highest price of quantity own units of a meter this month, added to *sum. */
+static int add_worst(const struct price_book *book, enum meter meter, uint64_t quantity, int64_t *sum, struct err *err)
+{
+    int64_t picos = 0;
+    if (quantity == 0) {
+        return 0;
+    }
+    if (quantity > INT64_MAX) {
+        return err_set(err, ERR_LIMIT, "a call of this size cannot be priced");
+    }
+    if (rate_worst_case(book, meter, 0, (int64_t)quantity, &picos, err) != 0) {
+        return -1;
+    }
+    return __builtin_add_overflow(*sum, picos, sum) ? err_set(err, ERR_LIMIT, "the price of a call overflows") : 0;
+}
+
+int prices_worst(void *ctx, int64_t account_id, int64_t started_us, uint64_t mb_ms, uint16_t flags, int64_t *picos,
+                 struct err *err)
+{
+    struct prices *prices = ctx;
+    const struct price_book *book = book_lock(prices, account_id, started_us, err);
+    int64_t sum = 0;
+    if (book == NULL) {
+        return -1;
+    }
+    int rc = add_worst(book, METER_REQUESTS, 1, &sum, err);
+    if (rc == 0) {
+        rc = add_worst(book, compute_meter(flags), mb_ms, &sum, err);
+    }
+    book_unlock(prices);
+    if (rc == 0) {
+        *picos = sum;
+    }
+    return rc;
+}
+
+int prices_actual(void *ctx, int64_t account_id, const struct usage_record *record, int64_t *picos, struct err *err)
+{
+    struct prices *prices = ctx;
+    const struct price_book *book = book_lock(prices, account_id, record->started_us, err);
+    int64_t sum = 0;
+    if (book == NULL) {
+        return -1;
+    }
+    int rc = add_worst(book, METER_REQUESTS, record->billed_requests, &sum, err);
+    if (rc == 0) {
+        rc = add_worst(book, compute_meter(record->flags), usage_mb_ms(record), &sum, err);
+    }
+    if (rc == 0) {
+        rc = add_worst(book, METER_EPHEMERAL_STORAGE, usage_storage_mb_ms(record), &sum, err);
+    }
+    if (rc == 0) {
+        rc = add_worst(book, METER_STREAMED_BYTES, usage_streamed_bytes(record), &sum, err);
+    }
+    book_unlock(prices);
+    if (rc == 0) {
+        *picos = sum;
+    }
+    return rc;
+}
+
+/* Exact cost of the usage lines, rounded up to picos; fees and credits are not spending. */
+static int lines_picos(const struct bill *bill, int64_t *picos, struct err *err)
+{
+    struct exact sum = {0};
+    for (int i = 0; i < bill->line_count; i++) {
+        enum line_kind kind = bill->lines[i].kind;
+        if ((kind == LINE_USAGE || kind == LINE_DISCOUNT) &&
+            exact_add(sum, bill->lines[i].exact_amount, &sum, err) != 0) {
+            return -1;
+        }
+    }
+    money_int rounded = sum.value <= 0 ? 0 : (sum.value + EXACT_PER_PICO - 1) / EXACT_PER_PICO;
+    if (rounded > INT64_MAX) {
+        return err_set(err, ERR_LIMIT, "the month's spending is too large");
+    }
+    *picos = (int64_t)rounded;
+    return 0;
+}
+
+int prices_month(void *ctx, int64_t account_id, int64_t month_start_us, int64_t *picos, struct err *err)
+{
+    struct prices *prices = ctx;
+    struct bill *bill = NULL;
+    struct pg *pg = NULL;
+    if (pg_pool_take(prices->pool, POOL_WAIT_MS, &pg, err) != 0) {
+        return -1;
+    }
+    int rc = bill_load(pg, account_id, month_of(month_start_us), 0, &bill, err);
+    pg_pool_give(prices->pool, &pg);
+    if (rc == 0) {
+        rc = lines_picos(bill, picos, err);
+    }
+    bill_free(&bill);
+    return rc;
+}
+
+struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us)
+{
+    struct prices *prices = ctx;
+    struct billing_policy policy = {.grain_ms = 1, .bill_init = true};
+    struct err err = {0};
+    const struct price_book *book = book_lock(prices, account_id, at_us, &err);
+    if (book == NULL) {
+        LOG(LOG_LEVEL_WARN, "policy.defaulted", LF_I64("account_id", account_id), LF_STR("error", err.text));
+        return policy;
+    }
+    price_book_policy(book, at_us, &policy);
+    book_unlock(prices);
+    return policy;
+}

@@ -1,0 +1,538 @@
+/* libmicrohttpd, the workers, and the way of a request from its first byte to its reply. */
+#include "api/server.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/auth.h"
+#include "api/http.h"
+#include "api/stream.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "common/log.h"
+#include "schema/pg.h"
+
+#define CONNECTION_IDLE_S 75
+#define CONNECTION_MEMORY_BYTES (64 * 1024)
+/* A body has this long to arrive, plus a second for each BODY_RATE_BYTES of it. */
+#define BODY_WAIT_US INT64_C(60000000)
+#define BODY_RATE_BYTES 16384
+/* Of a body over the limit so much is read and dropped, so that the client gets to read the answer. */
+#define BODY_DROP_BYTES_MAX (96u * 1024 * 1024)
+
+enum request_phase { PHASE_NEW, PHASE_BODY, PHASE_RUNNING, PHASE_READY, PHASE_SENT };
+
+struct api {
+    struct api_options options;
+    struct MHD_Daemon *daemon;
+    struct auth *auth;
+    struct streams *streams;
+    char *tls_cert, *tls_key;
+    int port;
+    pthread_t workers[API_WORKERS];
+    int worker_count;
+    pthread_mutex_t lock;
+    pthread_cond_t work, idle;
+    struct request *head, *tail; /* waiting for a worker */
+    int queued;
+    bool stop;
+    atomic_bool quiet;
+    atomic_int_fast64_t requests[6];
+    atomic_int_fast64_t in_flight;
+};
+
+const struct api_options *api_get_options(const struct api *api)
+{
+    return &api->options;
+}
+
+struct auth *api_auth(struct api *api)
+{
+    return api->auth;
+}
+
+int api_port(const struct api *api)
+{
+    return api->port;
+}
+
+bool api_stopping(const struct api *api)
+{
+    return atomic_load(&api->quiet);
+}
+
+void api_stats(struct api *api, struct api_stats *stats)
+{
+    for (int i = 0; i < 6; i++) {
+        stats->requests[i] = atomic_load(&api->requests[i]);
+    }
+    stats->in_flight = atomic_load(&api->in_flight);
+    pthread_mutex_lock(&api->lock);
+    stats->queued = api->queued;
+    pthread_mutex_unlock(&api->lock);
+}
+
+/* ---- workers ---- */
+
+static bool queue_put(struct api *api, struct request *request)
+{
+    bool fits;
+    pthread_mutex_lock(&api->lock);
+    fits = api->queued < API_QUEUE_MAX && !api->stop;
+    if (fits) {
+        request->next = NULL;
+        if (api->tail != NULL) {
+            api->tail->next = request;
+        } else {
+            api->head = request;
+        }
+        api->tail = request;
+        api->queued++;
+        pthread_cond_signal(&api->work);
+    }
+    pthread_mutex_unlock(&api->lock);
+    return fits;
+}
+
+static struct request *queue_take(struct api *api)
+{
+    pthread_mutex_lock(&api->lock);
+    while (api->head == NULL && !api->stop) {
+        pthread_cond_wait(&api->work, &api->lock);
+    }
+    struct request *request = api->head;
+    if (request != NULL) {
+        api->head = request->next;
+        if (api->head == NULL) {
+            api->tail = NULL;
+        }
+        api->queued--;
+    }
+    pthread_mutex_unlock(&api->lock);
+    return request;
+}
+
+static void worker_run_one(struct api *api, struct request *request, struct pg **pg)
+{
+    struct err err = {0};
+    if ((request->route->flags & ROUTE_NO_PG) == 0) {
+        int rc = *pg == NULL ? pg_open(api->options.conninfo, pg, &err) : pg_ensure(*pg, &err);
+        if (rc != 0) {
+            err.code = ERR_RETRY;
+            (void)snprintf(err.text, sizeof err.text, "the database cannot be reached right now; try again");
+            problem_reply(request, &err);
+            request_finish(request);
+            return;
+        }
+        request->pg = *pg;
+    }
+    enum dispatch_result result = dispatch_worker(request);
+    if (result != DISPATCH_LATER) {
+        request->pg = NULL;
+        request_finish(request);
+    }
+}
+
+static void *worker_main(void *ctx)
+{
+    struct api *api = ctx;
+    struct pg *pg = NULL;
+    struct request *request;
+    while ((request = queue_take(api)) != NULL) {
+        worker_run_one(api, request, &pg);
+    }
+    pg_close(&pg);
+    return NULL;
+}
+
+/* ---- requests ---- */
+
+void request_suspend(struct request *request)
+{
+    if (request->phase == PHASE_RUNNING) {
+        return;
+    }
+    request->phase = PHASE_RUNNING;
+    if (request->connection != NULL) {
+        MHD_suspend_connection(request->connection);
+    }
+}
+
+void request_finish(struct request *request)
+{
+    bool suspended = request->phase == PHASE_RUNNING;
+    CHECK(request->reply.status != 0);
+    reply_finish(request);
+    dispatch_log(request);
+    request->phase = PHASE_READY;
+    if (suspended && request->connection != NULL) {
+        MHD_resume_connection(request->connection);
+    }
+}
+
+static enum MHD_Result reply_queue(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    struct MHD_Response *response;
+    if (reply->stream != NULL) {
+        response = stream_response(request->api->streams, request);
+    } else if (reply->static_body != NULL) {
+        response = MHD_create_response_from_buffer(reply->static_bytes, (void *)(uintptr_t)reply->static_body,
+                                                   MHD_RESPMEM_PERSISTENT);
+    } else if (reply->fd >= 0) {
+        response = MHD_create_response_from_fd64((uint64_t)reply->fd_bytes, reply->fd);
+        reply->fd = -1; /* the response closes it */
+    } else {
+        char *bytes = reply->body.data != NULL ? reply->body.data : calloc(1, 1);
+        response =
+            bytes == NULL ? NULL : MHD_create_response_from_buffer(reply->body.length, bytes, MHD_RESPMEM_MUST_FREE);
+        reply->body = (struct buf){0};
+    }
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    if (reply->content_type != NULL) {
+        (void)MHD_add_response_header(response, "Content-Type", reply->content_type);
+    }
+    for (int i = 0; i < reply->header_count; i++) {
+        (void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+    }
+    enum MHD_Result rc = MHD_queue_response(request->connection, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    request->phase = PHASE_SENT;
+    return rc;
+}
+
+/* Run what can run here; hand the rest to the workers. */
+static enum MHD_Result request_run(struct request *request)
+{
+    enum dispatch_result result = dispatch_inline(request);
+    if (result == DISPATCH_LATER) {
+        return MHD_YES;
+    }
+    if (result == DISPATCH_WORKER) {
+        request_suspend(request);
+        if (queue_put(request->api, request)) {
+            return MHD_YES;
+        }
+        problem_status(request, 503, "overloaded", "too many requests are waiting on this node; try again in a moment");
+    }
+    if (request->phase == PHASE_RUNNING) { /* the handler had suspended it, then answered at once */
+        request_finish(request);
+        return MHD_YES;
+    }
+    request_finish(request);
+    return reply_queue(request);
+}
+
+static enum MHD_Result body_take(struct request *request, const char *bytes, size_t *size)
+{
+    size_t limit = request->route->body_bytes_max;
+    int64_t waited_us = clock_mono_us() - request->started_mono_us;
+    if (waited_us > BODY_WAIT_US + (int64_t)(request->body.length / BODY_RATE_BYTES) * 1000000) {
+        return MHD_NO; /* too slow */
+    }
+    if (request->body_too_large || request->body.length + *size > limit) {
+        request->body_too_large = true;
+        request->body.length += *size; /* counts what is dropped; the bytes are gone */
+        enum MHD_Result rc = request->body.length > BODY_DROP_BYTES_MAX ? MHD_NO : MHD_YES;
+        *size = 0;
+        return rc;
+    }
+    buf_append(&request->body, bytes, *size);
+    *size = 0;
+    return buf_ok(&request->body) ? MHD_YES : MHD_NO;
+}
+
+static void body_too_large(struct request *request)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "the body is larger than the %zu bytes allowed here",
+                   request->route->body_bytes_max);
+    buf_free(&request->body);
+    problem_status(request, 413, "body_too_large", text);
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **con_cls)
+{
+    struct request *request = *con_cls;
+    struct api *api = cls;
+    (void)url;
+    (void)version;
+    if (request == NULL) {
+        return MHD_NO;
+    }
+    if (request->phase == PHASE_NEW) {
+        request->connection = connection;
+        (void)snprintf(request->method_name, sizeof request->method_name, "%s", method);
+        request->phase = PHASE_BODY;
+        atomic_fetch_add(&api->in_flight, 1);
+        if (request->reply.status != 0 || !dispatch_headers(request)) {
+            request_finish(request);
+            return reply_queue(request);
+        }
+        return MHD_YES;
+    }
+    if (request->phase == PHASE_BODY && *upload_size > 0) {
+        return body_take(request, upload, upload_size);
+    }
+    if (request->phase == PHASE_BODY) {
+        if (request->body_too_large) {
+            body_too_large(request);
+            request_finish(request);
+            return reply_queue(request);
+        }
+        return request_run(request);
+    }
+    return request->phase == PHASE_READY ? reply_queue(request) : MHD_YES;
+}
+
+/* The first thing heard of a request: its raw address. What this returns is con_cls from then on. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    struct api *api = cls;
+    struct err err = {0};
+    struct request *request = calloc(1, sizeof *request);
+    if (request == NULL) {
+        return NULL;
+    }
+    request->api = api;
+    request->connection = connection;
+    request->started_mono_us = clock_mono_us();
+    reply_init(&request->reply);
+    uuid_random(&request->id);
+    uuid_format(&request->id, request->id_text);
+    if (request_parse_uri(request, uri, &err) != 0) {
+        problem_reply(request, &err);
+    }
+    return request;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+                         enum MHD_RequestTerminationCode why)
+{
+    struct api *api = cls;
+    struct request *request = *con_cls;
+    (void)connection;
+    (void)why;
+    if (request == NULL) {
+        return;
+    }
+    if (request->phase != PHASE_NEW && atomic_fetch_sub(&api->in_flight, 1) == 1) {
+        pthread_mutex_lock(&api->lock);
+        pthread_cond_broadcast(&api->idle);
+        pthread_mutex_unlock(&api->lock);
+    }
+    atomic_fetch_add(&api->requests[request->reply.status / 100 % 6], 1);
+    request_free(request);
+    *con_cls = NULL;
+}
+
+static size_t no_unescape(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+/* MHD's own remarks about clients (cut connections, bad requests) are not worth a line; its panics abort anyway. */
+static void on_log(void *cls, const char *format, va_list arguments)
+{
+    (void)cls;
+    (void)format;
+    (void)arguments;
+}
+
+/* ---- opening and closing ---- */
+
+/* A listening socket on "host:port"; host may be empty (all addresses) or in brackets. */
+static int listen_on(const char *text, int *fd_out, int *port, struct err *err)
+{
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || (size_t)(colon - text) >= sizeof host) {
+        return err_field(err, "listen", "listen is \"%.80s\"; it is to be address:port", text);
+    }
+    size_t length = (size_t)(colon - text);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    char *name = host;
+    if (name[0] == '[' && length > 1 && name[length - 1] == ']') {
+        name[length - 1] = '\0';
+        name++;
+    }
+    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(name[0] != '\0' ? name : NULL, colon + 1, &hints, &found) != 0) {
+        return err_field(err, "listen", "listen is \"%.80s\": no such address", text);
+    }
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int on = 1;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
+        int rc = err_set(err, ERR_SYSTEM, "cannot listen on %.80s: %s", text, strerror(errno));
+        freeaddrinfo(found);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return rc;
+    }
+    freeaddrinfo(found);
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof bound;
+    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
+        (void)close(fd);
+        return err_set(err, ERR_SYSTEM, "getsockname: %s", strerror(errno));
+    }
+    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                              : ((struct sockaddr_in *)&bound)->sin_port);
+    *fd_out = fd;
+    return 0;
+}
+
+static int read_pem(const char *path, char **text, struct err *err)
+{
+    struct buf bytes = {0};
+    if (fs_read(path, 1024 * 1024, &bytes, err) != 0) {
+        return -1;
+    }
+    *text = bytes.data;
+    return 0;
+}
+
+static int daemon_start(struct api *api, struct err *err)
+{
+    struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    int fd = -1;
+    if (listen_on(api->options.listen, &fd, &api->port, err) != 0) {
+        return -1;
+    }
+    if (api->options.tls_cert != NULL) {
+        if (read_pem(api->options.tls_cert, &api->tls_cert, err) != 0 ||
+            read_pem(api->options.tls_key, &api->tls_key, err) != 0) {
+            (void)close(fd);
+            return -1;
+        }
+        flags |= MHD_USE_TLS;
+        tls[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, api->tls_cert};
+        tls[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, api->tls_key};
+    }
+    api->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)API_HTTP_THREADS, MHD_OPTION_URI_LOG_CALLBACK, on_uri, api,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, api, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
+        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    if (api->daemon == NULL) {
+        (void)close(fd);
+        return err_set(err, ERR_SYSTEM, "the HTTP server does not start on %.80s (certificate?)", api->options.listen);
+    }
+    return 0;
+}
+
+int api_open(const struct api_options *options, struct api **out, struct err *err)
+{
+    struct api *api = calloc(1, sizeof *api);
+    if (api == NULL) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    api->options = *options;
+    pthread_mutex_init(&api->lock, NULL);
+    pthread_cond_init(&api->work, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&api->idle, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (auth_open(options->conninfo, options->node_key, &api->auth, err) != 0 ||
+        streams_open(&api->streams, err) != 0) {
+        api_close(&api);
+        return -1;
+    }
+    for (; api->worker_count < API_WORKERS; api->worker_count++) {
+        if (pthread_create(&api->workers[api->worker_count], NULL, worker_main, api) != 0) {
+            api_close(&api);
+            return err_set(err, ERR_SYSTEM, "cannot start a worker thread: %s", strerror(errno));
+        }
+    }
+    if (daemon_start(api, err) != 0) {
+        api_close(&api);
+        return -1;
+    }
+    *out = api;
+    return 0;
+}
+
+void api_quiesce(struct api *api)
+{
+    atomic_store(&api->quiet, true);
+    if (api->daemon != NULL) {
+        int fd = MHD_quiesce_daemon(api->daemon);
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+    if (api->streams != NULL) {
+        streams_stop(api->streams);
+    }
+}
+
+bool api_drained(struct api *api, int wait_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += wait_ms / 1000;
+    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&api->lock);
+    while (atomic_load(&api->in_flight) > 0 && pthread_cond_timedwait(&api->idle, &api->lock, &until) != ETIMEDOUT) {
+    }
+    pthread_mutex_unlock(&api->lock);
+    return atomic_load(&api->in_flight) == 0;
+}
+
+void api_close(struct api **api_ref)
+{
+    struct api *api = *api_ref;
+    if (api == NULL) {
+        return;
+    }
+    *api_ref = NULL;
+    pthread_mutex_lock(&api->lock);
+    api->stop = true;
+    pthread_cond_broadcast(&api->work);
+    pthread_mutex_unlock(&api->lock);
+    for (int i = 0; i < api->worker_count; i++) {
+        pthread_join(api->workers[i], NULL);
+    }
+    if (api->daemon != NULL) {
+        MHD_stop_daemon(api->daemon);
+    }
+    streams_close(&api->streams);
+    auth_close(&api->auth);
+    pthread_cond_destroy(&api->work);
+    pthread_cond_destroy(&api->idle);
+    pthread_mutex_destroy(&api->lock);
+    free(api->tls_cert);
+    free(api->tls_key);
+    free(api);
+}

@@ -1,0 +1,173 @@
+#include "api/stream.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "api/http.h"
+#include "api/server.h"
+#include "common/err.h"
+
+#define STREAM_LOOK_MS 100
+#define STREAM_BLOCK_BYTES 16384
+
+struct reply_stream {
+    struct streams *streams;
+    struct MHD_Connection *connection;
+    reply_stream_fn *next;
+    void (*done)(void *ctx);
+    void *ctx;
+    struct reply_stream *next_waiting;
+};
+
+struct streams {
+    pthread_t ticker;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct reply_stream *waiting; /* suspended connections */
+    bool stop, end;
+};
+
+static void resume_all(struct streams *streams)
+{
+    while (streams->waiting != NULL) {
+        struct reply_stream *stream = streams->waiting;
+        streams->waiting = stream->next_waiting;
+        MHD_resume_connection(stream->connection);
+    }
+}
+
+static void *ticker_main(void *ctx)
+{
+    struct streams *streams = ctx;
+    pthread_mutex_lock(&streams->lock);
+    while (!streams->end) {
+        if (streams->waiting == NULL) {
+            pthread_cond_wait(&streams->wake, &streams->lock);
+            continue;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += STREAM_LOOK_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        while (!streams->stop && pthread_cond_timedwait(&streams->wake, &streams->lock, &until) != ETIMEDOUT) {
+        }
+        resume_all(streams);
+    }
+    pthread_mutex_unlock(&streams->lock);
+    return NULL;
+}
+
+int streams_open(struct streams **out, struct err *err)
+{
+    struct streams *streams = calloc(1, sizeof *streams);
+    if (streams == NULL) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&streams->lock, NULL);
+    pthread_cond_init(&streams->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (pthread_create(&streams->ticker, NULL, ticker_main, streams) != 0) {
+        free(streams);
+        return err_set(err, ERR_SYSTEM, "cannot start a thread: %s", strerror(errno));
+    }
+    *out = streams;
+    return 0;
+}
+
+void streams_stop(struct streams *streams)
+{
+    pthread_mutex_lock(&streams->lock);
+    streams->stop = true;
+    pthread_cond_signal(&streams->wake);
+    pthread_mutex_unlock(&streams->lock);
+}
+
+void streams_close(struct streams **ref)
+{
+    struct streams *streams = *ref;
+    if (streams == NULL) {
+        return;
+    }
+    *ref = NULL;
+    pthread_mutex_lock(&streams->lock);
+    streams->end = true;
+    streams->stop = true;
+    pthread_cond_signal(&streams->wake);
+    pthread_mutex_unlock(&streams->lock);
+    pthread_join(streams->ticker, NULL);
+    pthread_mutex_destroy(&streams->lock);
+    pthread_cond_destroy(&streams->wake);
+    free(streams);
+}
+
+static ssize_t on_read(void *ctx, uint64_t position, char *bytes, size_t size)
+{
+    struct reply_stream *stream = ctx;
+    struct streams *streams = stream->streams;
+    (void)position;
+    ssize_t got = stream->next(stream->ctx, bytes, size);
+    if (got > 0) {
+        return got;
+    }
+    pthread_mutex_lock(&streams->lock);
+    bool end = got < 0 || streams->stop;
+    if (!end) {
+        MHD_suspend_connection(stream->connection);
+        stream->next_waiting = streams->waiting;
+        streams->waiting = stream;
+        pthread_cond_signal(&streams->wake);
+    }
+    pthread_mutex_unlock(&streams->lock);
+    return end ? MHD_CONTENT_READER_END_OF_STREAM : 0;
+}
+
+static void on_free(void *ctx)
+{
+    reply_stream_drop(ctx);
+}
+
+void reply_stream_drop(struct reply_stream *stream)
+{
+    stream->done(stream->ctx);
+    free(stream);
+}
+
+void reply_stream_set(struct request *request, const char *content_type, reply_stream_fn *next, void (*done)(void *ctx),
+                      void *ctx)
+{
+    struct reply_stream *stream = calloc(1, sizeof *stream);
+    if (stream == NULL) {
+        done(ctx);
+        problem_status(request, 500, "system", "out of memory");
+        return;
+    }
+    stream->next = next;
+    stream->done = done;
+    stream->ctx = ctx;
+    request->reply.stream = stream;
+    request->reply.status = 200;
+    request->reply.content_type = content_type;
+}
+
+struct MHD_Response *stream_response(struct streams *streams, struct request *request)
+{
+    struct reply_stream *stream = request->reply.stream;
+    stream->streams = streams;
+    stream->connection = request->connection;
+    request->reply.stream = NULL; /* the response owns it now */
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK_BYTES, on_read, stream, on_free);
+    if (response == NULL) {
+        on_free(stream);
+    }
+    return response;
+}
