@@ -25,8 +25,8 @@ enum err_code {
 struct err {
     enum err_code code;
     char field[ERR_FIELD_BYTES_MAX]; /* JSON pointer ("/memory_mb") or parameter name ("from"); empty when none */
-    const char *slug;                /* stable machine word for API problems ("quota_exceeded"); NULL: derived from code */
-    char text[ERR_TEXT_BYTES_MAX];   /* a sentence for a person: what, which value, which rule */
+    const char *slug; /* stable machine word for API problems ("quota_exceeded"); NULL: derived from code */
+    char text[ERR_TEXT_BYTES_MAX]; /* a sentence for a person: what, which value, which rule */
 };
 
 /* Fill *err (NULL allowed: nothing is stored) and return -1, so that callers write: return err_set(...). */

@@ -25,7 +25,8 @@ int id_parse(const char *prefix, const char *text, const char *field, int64_t *i
 int name_check_account(const char *text, const char *field, struct err *err);
 /* Function names: 1 to 64 of [A-Za-z0-9_-] (Lambda's rule). */
 int name_check_function(const char *text, const char *field, struct err *err);
-/* Tags and other text that ends up in bills: 1 to max_bytes, valid UTF-8, no control characters, not starting with = + - @. */
+/* Tags and other text that ends up in bills: 1 to max_bytes, valid UTF-8, no control characters, not starting with = +
+ * - @. */
 int name_check_text(const char *text, size_t max_bytes, const char *field, struct err *err);
 
 #endif

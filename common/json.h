@@ -4,8 +4,9 @@
  * Reading:   cJSON trees; every getter names the JSON pointer of what is wrong ("/thresholds/1"). Unknown members are
  *            an error through json_only(). Depth is limited to JSON_DEPTH_MAX, duplicates of a member are refused.
  * Numbers:   json_get_i64 takes only whole numbers in range; money and large quantities travel as decimal strings.
- * Writing:   a small writer into struct buf: commas and escaping are its job, order is the caller's; same calls, same bytes.
- * Ownership: trees belong to the caller (cJSON_Delete); strings returned live as long as the tree. Threads: one a tree.
+ * Writing:   a small writer into struct buf: commas and escaping are its job, order is the caller's; same calls, same
+ * bytes. Ownership: trees belong to the caller (cJSON_Delete); strings returned live as long as the tree. Threads: one
+ * a tree.
  */
 #ifndef FARTHING_COMMON_JSON_H
 #define FARTHING_COMMON_JSON_H
@@ -24,12 +25,16 @@ struct err;
 int json_parse(const char *text, size_t length, cJSON **tree, struct err *err);
 
 /* pointer is that of object ("" for the root). Missing and not required: *value keeps what the caller put there. */
-int json_get_text(const cJSON *object, const char *pointer, const char *name, bool required, const char **value, struct err *err);
+int json_get_text(const cJSON *object, const char *pointer, const char *name, bool required, const char **value,
+                  struct err *err);
 int json_get_i64(const cJSON *object, const char *pointer, const char *name, bool required, int64_t min, int64_t max,
                  int64_t *value, struct err *err);
-int json_get_bool(const cJSON *object, const char *pointer, const char *name, bool required, bool *value, struct err *err);
-int json_get_array(const cJSON *object, const char *pointer, const char *name, bool required, const cJSON **value, struct err *err);
-int json_get_object(const cJSON *object, const char *pointer, const char *name, bool required, const cJSON **value, struct err *err);
+int json_get_bool(const cJSON *object, const char *pointer, const char *name, bool required, bool *value,
+                  struct err *err);
+int json_get_array(const cJSON *object, const char *pointer, const char *name, bool required, const cJSON **value,
+                   struct err *err);
+int json_get_object(const cJSON *object, const char *pointer, const char *name, bool required, const cJSON **value,
+                    struct err *err);
 
 /* names: NULL-terminated list of the members allowed; any other is ERR_INVALID with its pointer. */
 int json_only(const cJSON *object, const char *pointer, const char *const *names, struct err *err);

@@ -21,6 +21,7 @@ int map_put(struct map *map, const void *key, size_t key_length, void *value);
 void *map_remove(struct map *map, const void *key, size_t key_length);
 size_t map_count(const struct map *map);
 /* visit may not change the map. */
-void map_each(const struct map *map, void (*visit)(const void *key, size_t key_length, void *value, void *ctx), void *ctx);
+void map_each(const struct map *map, void (*visit)(const void *key, size_t key_length, void *value, void *ctx),
+              void *ctx);
 
 #endif

@@ -1,4 +1,5 @@
 /*
+ * Length: one fixture and a dozen helpers serve all of it.
  * Goal:   pg.h keeps its word about rows, errors, transactions and COPY, on a real server.
  * Method: a scratch table in a fresh database; a second connection interferes (locks, kills backends).
  */
