@@ -55,6 +55,7 @@ struct node {
     bool alive;
     int64_t back_ms; /* dead: when it starts again */
     int64_t cut_ms;  /* cannot reach the database until then */
+    int64_t stall_ms; /* nothing of its spool is stored until then */
     int64_t skew_us;
     int64_t busy; /* chance of a call a step, per mille */
     struct call calls[CALLS_MAX];
@@ -323,12 +324,15 @@ static void step(struct model *model)
                 node->cut_ms = model->now_ms + between(1, 30000);
             }
         }
-        if (chance(100)) {
+        if (chance(5)) {
+            node->stall_ms = model->now_ms + between(1, 90000);
+        }
+        if (model->now_ms >= node->stall_ms && chance(100)) {
             ingest(model, node, (int)between(0, 50));
         }
     }
     if (chance(5)) {
-        set_limit(model, between(model->consumed / 2, model->consumed * 2 + model->unit * 1000));
+        set_limit(model, between(model->consumed / 2, model->consumed + model->unit * 300));
     }
 }
 
@@ -406,7 +410,7 @@ static void run(struct pg *pg, uint64_t round_seed, int64_t round)
     if (model.nodes == NULL) {
         broken(&model, "out of memory");
     }
-    set_limit(&model, model.unit * between(100, 20000));
+    set_limit(&model, model.unit * between(20, 800));
     for (int i = 0; i < model.count; i++) {
         struct node *node = &model.nodes[i];
         node->key = (struct lease_key){.account_id = model.account_id,
