@@ -119,7 +119,7 @@ int producer_ready(struct producer *producer, struct pg *pg, const char *spool_d
         return 0;
     }
     if (spool_reader_look(producer->reader, &look, err) != 0 ||
-        ingest_cursor_read(pg, producer->id, look.node_id, &producer->cursor, err) != 0) {
+        ingest_cursor_read(pg, producer->id, look.node_id, look.created_us, &producer->cursor, err) != 0) {
         return -1;
     }
     if (producer->cursor.epoch > look.epoch) {

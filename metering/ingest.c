@@ -54,11 +54,12 @@ void ingest_free(struct ingest **ingest)
     }
 }
 
-int ingest_cursor_read(struct pg *pg, uint64_t producer_id, int64_t node_id, struct ingest_cursor *cursor,
-                       struct err *err)
+int ingest_cursor_read(struct pg *pg, uint64_t producer_id, int64_t node_id, int64_t created_us,
+                       struct ingest_cursor *cursor, struct err *err)
 {
     struct ingest_cursor read = {.producer_id = producer_id};
-    if (ingest_store_cursor_add(pg, producer_id, node_id, err) != 0 || ingest_store_cursor_get(pg, &read, err) != 0) {
+    if (ingest_store_cursor_add(pg, producer_id, node_id, created_us, err) != 0 ||
+        ingest_store_cursor_get(pg, &read, err) != 0) {
         return err_wrap(err, "read cursor of producer %016llx", (unsigned long long)producer_id);
     }
     *cursor = read;

@@ -35,8 +35,8 @@ int ingest_new(struct ingest **ingest, struct err *err);
 void ingest_free(struct ingest **ingest);
 
 /* The cursor as stored; a producer seen for the first time gets one at (0, -1). Waits for a commit in flight. */
-int ingest_cursor_read(struct pg *pg, uint64_t producer_id, int64_t node_id, struct ingest_cursor *cursor,
-                       struct err *err);
+int ingest_cursor_read(struct pg *pg, uint64_t producer_id, int64_t node_id, int64_t created_us,
+                       struct ingest_cursor *cursor, struct err *err);
 
 /* Store batch and move *cursor to its end. */
 int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,

@@ -15,8 +15,9 @@
 
 static const struct pg_stmt CURSOR_ADD = {
     .name = "ingest.cursor_add",
-    .sql = "INSERT INTO producer_cursor (producer_id, epoch, last_sequence, node_id) "
-           "VALUES ($1::int8, 0, -1, $2::int8) ON CONFLICT (producer_id) DO NOTHING",
+    .sql = "INSERT INTO producer_cursor AS c (producer_id, epoch, last_sequence, node_id, complete_through) "
+           "VALUES ($1::int8, 0, -1, $2::int8, $3::timestamptz) ON CONFLICT (producer_id) "
+           "DO UPDATE SET complete_through = coalesce(c.complete_through, c.updated_at)",
     .expect = PG_NO_ROWS,
 };
 static const struct pg_stmt CURSOR_GET = {
@@ -93,9 +94,9 @@ static const struct pg_stmt HOLES_ADD = {
     .expect = PG_NO_ROWS,
 };
 
-int ingest_store_cursor_add(struct pg *pg, uint64_t producer_id, int64_t node_id, struct err *err)
+int ingest_store_cursor_add(struct pg *pg, uint64_t producer_id, int64_t node_id, int64_t created_us, struct err *err)
 {
-    const struct pg_param params[] = {PG_P_I64(producer_id), PG_P_I64(node_id), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(producer_id), PG_P_I64(node_id), PG_P_TIME(created_us), PG_P_END};
     return pg_run(pg, &CURSOR_ADD, params, NULL, NULL, NULL, err);
 }
 

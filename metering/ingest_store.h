@@ -20,7 +20,8 @@ struct rollup_refusal;
 struct rollup_row;
 struct spool_hole;
 
-int ingest_store_cursor_add(struct pg *pg, uint64_t producer_id, int64_t node_id, struct err *err);
+/* A producer seen for the first time has emitted nothing before created_us; a retired one nothing since it retired. */
+int ingest_store_cursor_add(struct pg *pg, uint64_t producer_id, int64_t node_id, int64_t created_us, struct err *err);
 /* Locks the row: waits until a commit in flight is decided. */
 int ingest_store_cursor_get(struct pg *pg, struct ingest_cursor *cursor, struct err *err);
 /* *moved is false when the stored cursor is not `from`. */

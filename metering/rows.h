@@ -12,7 +12,7 @@
 struct buf;
 struct usage_record;
 
-#define ROWS_RECORD_BYTES 208 /* one usage_record row of a binary COPY */
+#define ROWS_RECORD_BYTES 212 /* one usage_record row of a binary COPY */
 
 /* What stands before the first and after the last row of a binary COPY. */
 void rows_copy_head(struct buf *out);

@@ -333,6 +333,7 @@ int spool_reader_look(struct spool_reader *reader, struct spool_look *look, stru
     look->alive = spool_lock_held(reader->control_fd, SPOOL_LOCK_WRITER);
     look->epoch = atomic_load(&reader->control->epoch);
     look->node_id = reader->control->node_id;
+    look->created_us = reader->control->created_us;
     look->claimed = 0;
     (void)spool_control_claimed(reader->control, look->epoch, &look->claimed);
     if (look->epoch == reader->epoch) {

@@ -47,8 +47,9 @@ struct spool_look {
     uint64_t epoch;   /* the newest */
     uint64_t claimed; /* slots claimed in it */
     uint32_t node_id;
-    bool alive;       /* a writer holds it */
-    uint64_t pending; /* slots from the position on, all epochs */
+    int64_t created_us; /* when the producer was made */
+    bool alive;         /* a writer holds it */
+    uint64_t pending;   /* slots from the position on, all epochs */
 };
 
 /* ERR_CONFLICT: another reader has it (only when exclusive). ERR_RETRY: being made at this moment. ERR_INVALID: damaged
