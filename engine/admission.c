@@ -66,12 +66,6 @@ void admission_close(struct admission **admission)
     *admission = NULL;
 }
 
-static void admitted(struct admission *admission)
-{
-    atomic_fetch_add_explicit(&admission->admitted, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&admission->running, 1, memory_order_relaxed);
-}
-
 static int refused(struct admission *admission, const struct account *account, const struct admission_request *request,
                    const struct obstacle *obstacle, int64_t now_ns, struct admission_refusal *refusal)
 {
@@ -160,7 +154,7 @@ static int reserve_slow(struct admission *admission, const struct admission_requ
     }
     CHECK(pthread_mutex_unlock(&account->lock) == 0);
     if (verdict == VERDICT_TAKEN) {
-        admitted(admission);
+        atomic_fetch_add_explicit(&account->admitted, 1, memory_order_relaxed);
         return 0;
     }
     if (verdict == VERDICT_REFUSED) {
@@ -180,7 +174,7 @@ int admission_reserve(struct admission *admission, const struct admission_reques
         int64_t now_ns = clock_mono_ns();
         enum verdict verdict = account_try(admission, account, request, now_ns, ticket, &obstacle);
         if (verdict == VERDICT_TAKEN) {
-            admitted(admission);
+            atomic_fetch_add_explicit(&account->admitted, 1, memory_order_relaxed);
             return 0;
         }
         if (verdict == VERDICT_REFUSED) {
@@ -192,10 +186,11 @@ int admission_reserve(struct admission *admission, const struct admission_reques
 
 void admission_settle(struct admission *admission, struct admission_ticket *ticket, const struct usage_record *record)
 {
-    CHECK(ticket->account != NULL);
+    struct account *account = ticket->account;
+    CHECK(account != NULL);
     account_settle(admission, ticket, record);
     ticket->account = NULL;
-    atomic_fetch_sub_explicit(&admission->running, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&account->settled, 1, memory_order_relaxed);
 }
 
 void admission_count_refusal(struct admission *admission, int64_t account_id, int64_t function_id,
@@ -217,14 +212,21 @@ void admission_stats(const struct admission *admission, struct admission_stats *
 {
     *stats = (struct admission_stats){
         .accounts = atomic_load(&admission->accounts),
-        .running = atomic_load(&admission->running),
-        .admitted = atomic_load(&admission->admitted),
         .refused = atomic_load(&admission->refused),
         .lease_requests = atomic_load(&admission->lease_requests),
         .lease_failures = atomic_load(&admission->lease_failures),
         .overdrafts = atomic_load(&admission->overdrafts),
         .waiting = atomic_load(&admission->waiting),
     };
+    for (size_t i = 0; i < ADMISSION_ACCOUNT_BUCKETS; i++) {
+        struct account *account = atomic_load(&admission->buckets[i].first);
+        for (; account != NULL; account = atomic_load(&account->next)) {
+            int64_t settled = atomic_load(&account->settled); /* before admitted: running is never below zero */
+            int64_t admitted = atomic_load(&account->admitted);
+            stats->admitted += admitted;
+            stats->running += admitted - settled;
+        }
+    }
     for (int i = 0; i < USAGE_REFUSAL_REASON_COUNT; i++) {
         stats->refused_by_reason[i] = atomic_load(&admission->refused_by_reason[i]);
     }

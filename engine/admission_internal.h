@@ -60,7 +60,8 @@ struct account {
     _Atomic int64_t call_ms;        /* longest a call of this account can last */
     _Atomic int64_t rate_limit;     /* -1: none */
     _Atomic int64_t rate_interval_ns, rate_tolerance_ns;
-    _Atomic int64_t rate_next_ns; /* when the bucket would be full again (GCRA's theoretical arrival time) */
+    _Atomic int64_t rate_next_ns;      /* when the bucket would be full again (GCRA's theoretical arrival time) */
+    _Atomic int64_t admitted, settled; /* calls since start; kept here so that accounts do not share a cache line */
     struct pool concurrency;
     struct pool monthly[ADMISSION_MONTHLY_KINDS][2]; /* requests, MB*ms, picos; by parity of the month */
     struct function_pool *_Atomic reserved;
@@ -112,7 +113,7 @@ struct admission {
     pthread_t listener;
     bool listener_started;
     _Atomic bool stop;
-    _Atomic int64_t accounts, running, admitted, refused, lease_requests, lease_failures, overdrafts, waiting;
+    _Atomic int64_t accounts, refused, lease_requests, lease_failures, overdrafts, waiting;
     _Atomic int64_t refused_by_reason[USAGE_REFUSAL_REASON_COUNT];
 };
 
