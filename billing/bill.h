@@ -1,9 +1,9 @@
 /*
  * bill.h - the bill of one account and month: frozen from an invoice, or computed now (an estimate).
  *
- * Why:       reports, API and CLI print bills; this is what they print. Lines come from rate_usage or the issued invoice,
- *            shares spread each line over functions and days so that every breakdown sums to its line exactly.
- * Ownership: bill_load allocates, bill_free releases.  Threads: one struct pg a thread; a loaded bill is immutable.
+ * Why:       reports, API and CLI print bills; this is what they print. Lines come from rate_usage or the issued
+ * invoice, shares spread each line over functions and days so that every breakdown sums to its line exactly. Ownership:
+ * bill_load allocates, bill_free releases.  Threads: one struct pg a thread; a loaded bill is immutable.
  */
 #ifndef FARTHING_BILLING_BILL_H
 #define FARTHING_BILLING_BILL_H
@@ -18,14 +18,15 @@
 struct err;
 struct pg;
 
-/* One function's part of one line (version, memory and day where asked for). Quantities and minor amounts sum to the line. */
+/* One function's part of one line (version, memory and day where asked for). Quantities and minor amounts sum to the
+ * line. */
 struct bill_share {
     int line; /* index into lines */
     int64_t function_id;
     char function_name[65];
-    int version;       /* 0 is $LATEST; -1 when not split by version */
-    int memory_mib;    /* 0 when not split by version */
-    int64_t day_us;    /* start of the UTC day; 0 when not split by day */
+    int version;    /* 0 is $LATEST; -1 when not split by version */
+    int memory_mib; /* 0 when not split by version */
+    int64_t day_us; /* start of the UTC day; 0 when not split by day */
     int64_t quantity;
     struct exact exact_amount;
     int64_t amount_minor;
@@ -43,8 +44,8 @@ struct bill {
     char display_name[256];
     struct month month;
     enum bill_state state;
-    int64_t invoice_id;     /* 0 for estimates */
-    char number[32];        /* "" until issued */
+    int64_t invoice_id;        /* 0 for estimates */
+    char number[32];           /* "" until issued */
     int64_t issued_us, due_us; /* 0 until issued */
     char price_book[64];
     int64_t price_version;
@@ -52,14 +53,15 @@ struct bill {
     int64_t late_pending;
     struct currency currency;
     int line_count;
-    struct rated_line *lines;  /* usage lines in order of meter and band, then credits, minimum fee, tax */
+    struct rated_line *lines; /* usage lines in order of meter and band, then credits, minimum fee, tax */
     int share_count;
     struct bill_share *shares; /* in order of line, function name, version, memory, day */
     int64_t net_minor, tax_minor, total_minor;
 };
 
 /* ERR_NOT_FOUND for an unknown account; ERR_INVALID for a month after the current one. */
-int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill, struct err *err);
+int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
+              struct err *err);
 void bill_free(struct bill **bill);
 const char *bill_state_name(enum bill_state state);
 

@@ -1,10 +1,10 @@
 /*
  * money.h - decimals, exact amounts and the one rounding of the program.
  *
- * Why:     a bill must come out the same with pencil and paper: quantities are whole numbers, prices are decimals with a
- *          scale, products are exact, and money_round() is the only place where anything is rounded.
- * Units:   struct exact counts 10^-24 of a currency unit (enough for MB*ms times a price of 11 decimals:
- *          1 MB*ms = 1/1,024,000 GB-s is a finite decimal of 13 places); range +-1.7 * 10^14 currency units.
+ * Why:     a bill must come out the same with pencil and paper: quantities are whole numbers, prices are decimals with
+ * a scale, products are exact, and money_round() is the only place where anything is rounded. Units:   struct exact
+ * counts 1 / (10^17 * 2^30) of a currency unit: MB*ms (1/1,024,000 GB-s) and bytes (2^-30 GB) times prices of up to 14
+ * decimals come out whole, so nothing is rounded before the line. Range +-1.5 * 10^12 units.
  *          *_minor counts minor units of the currency (cents; yen; fils), digits from ISO 4217.
  * Errors:  every operation that could overflow says so (ERR_LIMIT); nothing wraps, nothing saturates.
  * Threads: any.
@@ -17,14 +17,14 @@
 
 struct err;
 
-#define EXACT_SCALE 24
-#define MONEY_TEXT_BYTES 64
-#define PRICE_SCALE_MAX 11 /* decimals of a price per pricing unit */
+#define EXACT_DECIMALS_MAX 47 /* most decimals an exact amount can have when written out */
+#define MONEY_TEXT_BYTES 72
+#define PRICE_SCALE_MAX 14 /* decimals of a price per pricing unit */
 
-typedef __int128 money_int; /* ISO C has no name for it; the one typedef of this folder */
+__extension__ typedef __int128 money_int; /* ISO C has no name for it; the one typedef of this folder */
 
 struct exact {
-    money_int value; /* 10^-24 currency units */
+    money_int value; /* 1 / (10^17 * 2^30) currency units */
 };
 
 /* A decimal as written: value * 10^-scale. */
@@ -50,7 +50,7 @@ void decimal_format(struct decimal decimal, char text[MONEY_TEXT_BYTES]);
 void decimal_format_fixed(struct decimal decimal, int scale, char text[MONEY_TEXT_BYTES]);
 
 int exact_add(struct exact a, struct exact b, struct exact *sum, struct err *err);
-/* quantity * price / per, where per divides exactly into the scale (1; 1,000,000; 1,024,000; 2^30): exact or ERR_LIMIT. */
+/* quantity * price / per, where per is 1, 1,024,000 or 2^30 (units a pricing unit): exact, or ERR_LIMIT. */
 int exact_product(int64_t quantity, struct decimal price, int64_t per, struct exact *product, struct err *err);
 /* All digits without trailing zeros: "2.333338". */
 void exact_format(struct exact exact, char text[MONEY_TEXT_BYTES]);

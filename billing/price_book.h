@@ -20,7 +20,8 @@ struct price_book;
 
 #define PRICE_BOOK_BYTES_MAX (1024 * 1024)
 
-/* Every error of the document is found; err carries the first with its JSON pointer, all of them go to problems (may be NULL). */
+/* Every error of the document is found; err carries the first with its JSON pointer, all of them go to problems (may be
+ * NULL). */
 struct price_problem {
     char pointer[96];
     char text[200];
@@ -31,7 +32,8 @@ struct price_problems {
 };
 #define PRICE_PROBLEMS_MAX 64
 
-int price_book_parse(const char *json, size_t length, struct price_book **book, struct price_problems *problems, struct err *err);
+int price_book_parse(const char *json, size_t length, struct price_book **book, struct price_problems *problems,
+                     struct err *err);
 void price_book_free(struct price_book **book);
 /* The book that ships with the program: Lambda's public us-east-1 prices with the free tier. */
 const char *price_book_default_json(void);
@@ -45,7 +47,8 @@ void price_book_policy(const struct price_book *book, int64_t at_us, struct bill
 int price_book_put(struct pg *pg, const char *name, int64_t effective_from_us, const char *json, size_t length,
                    int64_t *version, struct err *err);
 /* For an account: its book, with its override applied. */
-int price_book_load(struct pg *pg, int64_t account_id, int64_t at_us, struct price_book **book, int64_t *version, struct err *err);
+int price_book_load(struct pg *pg, int64_t account_id, int64_t at_us, struct price_book **book, int64_t *version,
+                    struct err *err);
 int price_book_load_named(struct pg *pg, const char *name, int64_t at_us, struct price_book **book, int64_t *version,
                           struct err *err);
 /* Puts the default book as version 1 of "default" when there is none. Called at node start. */

@@ -1,0 +1,289 @@
+#include "billing/price_book_internal.h"
+
+#include "common/calendar.h"
+#include "common/check.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/text.h"
+#include "metering/record.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- problems ---- */
+
+void price_problem(struct price_reader *reader, const char *pointer, const char *format, ...)
+{
+    struct price_problems *problems = reader->problems;
+    if (problems->count < PRICE_PROBLEMS_MAX) {
+        struct price_problem *problem = &problems->list[problems->count];
+        va_list args;
+        va_start(args, format);
+        (void)vsnprintf(problem->text, sizeof problem->text, format, args);
+        va_end(args);
+        (void)snprintf(problem->pointer, sizeof problem->pointer, "%s", pointer);
+    }
+    problems->count++;
+}
+
+static int first_problem(const struct price_reader *reader, struct err *err)
+{
+    const struct price_problem *first = &reader->problems->list[0];
+    (void)err_field(err, first->pointer[0] == '\0' ? "/" : first->pointer, "price book: %s (%d problem%s in all)",
+                    first->text, reader->problems->count, reader->problems->count == 1 ? "" : "s");
+    return err_slug(err, "invalid_price_book");
+}
+
+const char *price_text(struct price_reader *reader, const cJSON *object, const char *pointer, const char *name,
+                       bool required)
+{
+    char at[96];
+    (void)snprintf(at, sizeof at, "%s/%s", pointer, name);
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (item == NULL && !required) {
+        return NULL;
+    }
+    if (!cJSON_IsString(item)) {
+        price_problem(reader, at, "%s is %s; a string is needed", name, item == NULL ? "missing" : "not a string");
+        return NULL;
+    }
+    return item->valuestring;
+}
+
+void price_only(struct price_reader *reader, const cJSON *object, const char *pointer, const char *const *names)
+{
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, object)
+    {
+        bool known = false;
+        for (const char *const *name = names; *name != NULL; name++) {
+            known = known || strcmp(*name, item->string) == 0;
+        }
+        if (!known) {
+            char at[96];
+            (void)snprintf(at, sizeof at, "%s/%.60s", pointer, item->string);
+            price_problem(reader, at, "%.60s is not a member that a price book has here", item->string);
+        }
+    }
+}
+
+bool price_quantity(struct price_reader *reader, const char *pointer, enum meter meter, const char *text, int64_t *own)
+{
+    struct err err = {0};
+    struct decimal decimal = {0};
+    if (decimal_parse(text, pointer, 13, &decimal, &err) != 0) {
+        price_problem(reader, pointer, "%.190s", err.text);
+        return false;
+    }
+    money_int value = (money_int)decimal.value * meter_per_pricing_unit(meter);
+    money_int divisor = 1;
+    for (int i = 0; i < decimal.scale; i++) {
+        divisor *= 10;
+    }
+    if (value <= 0 || value % divisor != 0 || value / divisor >= INT64_MAX) {
+        price_problem(reader, pointer, "%s %s is not a positive whole number of %s within range", text,
+                      meter_pricing_unit(meter), meter_unit(meter));
+        return false;
+    }
+    *own = (int64_t)(value / divisor);
+    return true;
+}
+
+/* ---- the smaller members ---- */
+
+static void read_policies(struct price_reader *reader, const cJSON *list, struct price_book *book)
+{
+    static const char *const NAMES[] = {"from", "grain_ms", "bill_init", NULL};
+    int index = 0;
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, list)
+    {
+        char at[64];
+        char field[96];
+        (void)snprintf(at, sizeof at, "/policy/%d", index++);
+        if (!cJSON_IsObject(item) || book->policy_count == PRICE_POLICIES_MAX) {
+            price_problem(reader, at, "an object is needed, at most %d of them", PRICE_POLICIES_MAX);
+            return;
+        }
+        price_only(reader, item, at, NAMES);
+        struct price_policy policy = {0};
+        struct err err = {0};
+        const char *from = price_text(reader, item, at, "from", true);
+        (void)snprintf(field, sizeof field, "%s/from", at);
+        if (from != NULL && calendar_parse(from, field, &policy.from_us, &err) != 0) {
+            price_problem(reader, field, "%.190s", err.text);
+        }
+        int64_t grain = 1;
+        bool bill_init = true;
+        if (json_get_i64(item, at, "grain_ms", true, 1, 60000, &grain, &err) != 0 ||
+            json_get_bool(item, at, "bill_init", true, &bill_init, &err) != 0) {
+            price_problem(reader, err.field[0] != '\0' ? err.field : at, "%.190s", err.text);
+        }
+        policy.grain_ms = (uint32_t)grain;
+        policy.bill_init = bill_init;
+        if (book->policy_count > 0 && policy.from_us <= book->policies[book->policy_count - 1].from_us) {
+            price_problem(reader, field, "policies must be in order of their start, each later than the one before");
+        }
+        book->policies[book->policy_count++] = policy;
+    }
+}
+
+static void read_taxes(struct price_reader *reader, const cJSON *list, struct price_book *book)
+{
+    static const char *const NAMES[] = {"id", "name", "category", "percent", NULL};
+    int index = 0;
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, list)
+    {
+        char at[64];
+        (void)snprintf(at, sizeof at, "/tax/%d", index++);
+        if (!cJSON_IsObject(item) || book->tax_count == PRICE_TAXES_MAX) {
+            price_problem(reader, at, "an object is needed, at most %d of them", PRICE_TAXES_MAX);
+            return;
+        }
+        price_only(reader, item, at, NAMES);
+        struct price_tax *tax = &book->taxes[book->tax_count++];
+        const char *id = price_text(reader, item, at, "id", true);
+        const char *name = price_text(reader, item, at, "name", true);
+        const char *category = price_text(reader, item, at, "category", false);
+        const char *percent = price_text(reader, item, at, "percent", true);
+        if (text_copy(tax->id, sizeof tax->id, id == NULL ? "" : id) != 0 ||
+            text_copy(tax->name, sizeof tax->name, name == NULL ? "" : name) != 0 ||
+            text_copy(tax->category, sizeof tax->category, category == NULL ? "S" : category) != 0) {
+            price_problem(reader, at, "id is at most 31 characters, name 63, category 3");
+        }
+        char field[96];
+        struct err err = {0};
+        (void)snprintf(field, sizeof field, "%s/percent", at);
+        if (percent != NULL && decimal_parse(percent, field, 4, &tax->percent, &err) != 0) {
+            price_problem(reader, field, "%.190s", err.text);
+        }
+        if (tax->percent.value < 0 || (tax->percent.scale == 0 && tax->percent.value > 100)) {
+            price_problem(reader, field, "percent is %s; it is between 0 and 100", percent);
+        }
+    }
+}
+
+static void read_head(struct price_reader *reader, const cJSON *root, struct price_book *book)
+{
+    struct err err = {0};
+    const char *currency = price_text(reader, root, "", "currency", true);
+    if (currency != NULL && currency_find(currency, "/currency", &book->currency, &err) != 0) {
+        price_problem(reader, "/currency", "%.190s", err.text);
+    }
+    const char *rounding = price_text(reader, root, "", "rounding", false);
+    if (rounding != NULL && strcmp(rounding, "half_even") == 0) {
+        book->rounding = ROUND_HALF_EVEN;
+    } else if (rounding != NULL && strcmp(rounding, "half_up") != 0) {
+        price_problem(reader, "/rounding", "rounding is \"%.30s\"; half_up or half_even is needed", rounding);
+    }
+    const char *fee = price_text(reader, root, "", "minimum_fee", false);
+    struct decimal minimum = {0};
+    if (fee != NULL && decimal_parse(fee, "/minimum_fee", book->currency.minor_digits, &minimum, &err) != 0) {
+        price_problem(reader, "/minimum_fee", "%.190s", err.text);
+    } else if (minimum.value < 0) {
+        price_problem(reader, "/minimum_fee", "minimum_fee is %s; it cannot be negative", fee);
+    } else {
+        book->minimum_fee_minor = minimum.value;
+        for (int i = minimum.scale; i < book->currency.minor_digits; i++) {
+            book->minimum_fee_minor *= 10;
+        }
+    }
+}
+
+static const cJSON *member_of(struct price_reader *reader, const cJSON *root, const char *name, bool array)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+    if (item != NULL && (array ? !cJSON_IsArray(item) : !cJSON_IsObject(item))) {
+        char at[64];
+        (void)snprintf(at, sizeof at, "/%s", name);
+        price_problem(reader, at, "%s must be %s", name, array ? "a list" : "an object");
+        return NULL;
+    }
+    return item;
+}
+
+static void read_document(struct price_reader *reader, const cJSON *root, struct price_book *book)
+{
+    static const char *const NAMES[] = {"name",   "description", "currency",    "rounding", "policy",
+                                        "meters", "free",        "minimum_fee", "tax",      NULL};
+    price_only(reader, root, "", NAMES);
+    (void)price_text(reader, root, "", "name", false);
+    (void)price_text(reader, root, "", "description", false);
+    read_head(reader, root, book);
+    const cJSON *meters = member_of(reader, root, "meters", false);
+    if (meters == NULL) {
+        price_problem(reader, "/meters", "meters is missing; an object of meters is needed");
+    } else {
+        price_read_meters(reader, meters, book);
+    }
+    price_read_free(reader, member_of(reader, root, "free", true), book);
+    read_policies(reader, member_of(reader, root, "policy", true), book);
+    read_taxes(reader, member_of(reader, root, "tax", true), book);
+}
+
+int price_book_parse(const char *json, size_t length, struct price_book **book, struct price_problems *problems,
+                     struct err *err)
+{
+    struct price_reader reader = {.problems = problems};
+    cJSON *tree = NULL;
+    struct price_book *self = NULL;
+    int rc = -1;
+
+    reader.problems = problems != NULL ? problems : &reader.own;
+    reader.problems->count = 0;
+    if (length > PRICE_BOOK_BYTES_MAX) {
+        return err_field(err, "/", "price book: %zu bytes; at most %d are allowed", length, PRICE_BOOK_BYTES_MAX);
+    }
+    if (json_parse(json, length, &tree, err) != 0) {
+        return err_wrap(err, "price book");
+    }
+    self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        (void)err_set(err, ERR_SYSTEM, "price book: out of memory");
+        goto out;
+    }
+    if (!cJSON_IsObject(tree)) {
+        price_problem(&reader, "/", "the document must be an object");
+    } else {
+        read_document(&reader, tree, self);
+    }
+    if (reader.problems->count > 0) {
+        (void)first_problem(&reader, err);
+        goto out;
+    }
+    *book = self;
+    self = NULL;
+    rc = 0;
+out:
+    cJSON_Delete(tree);
+    price_book_free(&self);
+    return rc;
+}
+
+void price_book_free(struct price_book **book)
+{
+    free(*book);
+    *book = NULL;
+}
+
+const struct currency *price_book_currency(const struct price_book *book)
+{
+    return &book->currency;
+}
+
+enum rounding price_book_rounding(const struct price_book *book)
+{
+    return book->rounding;
+}
+
+void price_book_policy(const struct price_book *book, int64_t at_us, struct billing_policy *policy)
+{
+    *policy = (struct billing_policy){.grain_ms = 1, .bill_init = true};
+    for (int i = 0; i < book->policy_count && book->policies[i].from_us <= at_us; i++) {
+        policy->grain_ms = book->policies[i].grain_ms;
+        policy->bill_init = book->policies[i].bill_init;
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * price_book_internal.h - what a parsed price book is, for its siblings in billing/ only.
+ *
+ * Units: quantities in own units of their meter (rating.h); prices per pricing unit.
+ */
+#ifndef FARTHING_BILLING_PRICE_BOOK_INTERNAL_H
+#define FARTHING_BILLING_PRICE_BOOK_INTERNAL_H
+
+#include "billing/price_book.h"
+#include "billing/rating.h"
+
+#include <cjson/cJSON.h>
+
+#define PRICE_BANDS_MAX 16
+#define PRICE_FREE_MAX 8
+#define PRICE_TAXES_MAX 4
+#define PRICE_POLICIES_MAX 16
+
+enum price_model {
+    PRICE_GRADUATED, /* each band's price for the part of the quantity in it */
+    PRICE_VOLUME,    /* the whole quantity at the price of the band it ends in */
+    PRICE_PACKAGE    /* whole packages, started ones count */
+};
+
+struct price_band {
+    char id[32];
+    char price_id[64];
+    int64_t up_to;             /* exclusive end in own units; INT64_MAX: open */
+    struct decimal list_price; /* per pricing unit (package model: per package) */
+    struct decimal contracted_price;
+};
+
+struct price_meter {
+    bool priced; /* false: the meter costs nothing and makes no line */
+    enum price_model model;
+    int64_t package; /* own units a package; package model only */
+    int band_count;
+    struct price_band bands[PRICE_BANDS_MAX];
+};
+
+struct price_free {
+    char id[32]; /* price id of its lines: <meter>.<id> */
+    int meter_count;
+    enum meter meters[METER_COUNT]; /* in this order the allowance is used up */
+    int64_t quantity;
+};
+
+struct price_tax {
+    char id[32];
+    char name[64];
+    char category[4]; /* EN 16931: S, Z, E, AE, ... */
+    struct decimal percent;
+};
+
+struct price_policy {
+    int64_t from_us;
+    uint32_t grain_ms;
+    bool bill_init;
+};
+
+struct price_book {
+    struct currency currency;
+    enum rounding rounding;
+    struct price_meter meters[METER_COUNT];
+    int free_count;
+    struct price_free free[PRICE_FREE_MAX];
+    int tax_count;
+    struct price_tax taxes[PRICE_TAXES_MAX];
+    int policy_count;
+    struct price_policy policies[PRICE_POLICIES_MAX]; /* in order of from_us */
+    int64_t minimum_fee_minor;
+};
+
+/* Collects every problem of a document; the first becomes err. */
+struct price_reader {
+    struct price_problems *problems;
+    struct price_problems own; /* used when the caller wants none */
+};
+
+__attribute__((format(printf, 3, 4))) void price_problem(struct price_reader *reader, const char *pointer,
+                                                         const char *format, ...);
+/* Parts of the document (price_bands.c). */
+void price_read_meters(struct price_reader *reader, const cJSON *meters, struct price_book *book);
+void price_read_free(struct price_reader *reader, const cJSON *list, struct price_book *book);
+/* A member that is a string, or NULL with a problem noted when it is something else (or missing and required). */
+const char *price_text(struct price_reader *reader, const cJSON *object, const char *pointer, const char *name,
+                       bool required);
+/* Quantity in pricing units as text to own units; problem and false when it is not a whole number of own units. */
+bool price_quantity(struct price_reader *reader, const char *pointer, enum meter meter, const char *text, int64_t *own);
+/* Members other than those named are problems. */
+void price_only(struct price_reader *reader, const cJSON *object, const char *pointer, const char *const *names);
+
+/* Apply an account's override document (discounts, own bands, own free allowance); problems as in parsing. */
+int price_override_apply(struct price_book *book, const char *json, size_t length, struct price_problems *problems,
+                         struct err *err);
+
+#endif
