@@ -121,7 +121,9 @@ static size_t skip_one(const struct split *split, size_t at)
 
 static int unclosed(const struct split *split, size_t at, struct err *err)
 {
-    return err_set(err, ERR_INVALID, "what starts at byte %zu (%.12s) is never closed", at, split->sql + at);
+    size_t rest = split->length - at;
+    return err_set(err, ERR_INVALID, "what starts at byte %zu (%.*s) is never closed", at, (int)(rest < 12 ? rest : 12),
+                   split->sql + at);
 }
 
 /* Spaces, comments and empty statements in front of a statement. */
