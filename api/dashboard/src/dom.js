@@ -18,7 +18,7 @@ export function show(el, data, build) {
   if (el.shown === text) return;
   el.shown = text;
   const focus = el.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-  el.replaceChildren(...[build(data)].flat().filter(Boolean));
+  el.replaceChildren(...[build(data)].flat(Infinity).filter(Boolean));
   if (focus) el.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
 }
 

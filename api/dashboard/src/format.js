@@ -37,7 +37,9 @@ export function micros(us) {
   if (!n) return "–";
   if (n < 1000) return `${n} µs`;
   if (n < 1e6) return `${(n / 1000).toFixed(n < 1e4 ? 2 : n < 1e5 ? 1 : 0)} ms`;
-  return `${(n / 1e6).toFixed(2)} s`;
+  if (n < 6e7) return `${(n / 1e6).toFixed(2)} s`;
+  const minutes = Math.floor(n / 6e7);
+  return minutes < 60 ? `${minutes} min ${Math.floor((n % 6e7) / 1e6)} s` : `${whole.format(Math.floor(minutes / 60))} h ${minutes % 60} min`;
 }
 
 export const mebibytes = (kib) => (Number(kib) / 1024).toFixed(Number(kib) < 102400 ? 1 : 0);

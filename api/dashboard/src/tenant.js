@@ -18,12 +18,15 @@ const METRICS = {
 
 export async function loadTenant(api, account, month) {
   const base = `/v1/accounts/${enc(account)}`;
-  const days = api.get(`${base}/usage?month=${month}&granularity=day&group_by=function`);
-  const functions = api.get(`${base}/usage?month=${month}&group_by=function,memory`);
-  const [about, quotas, invoices, cost] = await Promise.all([
-    api.get(base), api.get(`${base}/quotas`), api.maybe(`${base}/invoices?limit=100`), readCost(api, base, month),
+  const [about, quotas, invoices, cost, days, functions] = await Promise.all([
+    api.get(base),
+    api.get(`${base}/quotas`),
+    api.maybe(`${base}/invoices?limit=100`),
+    readCost(api, base, month),
+    api.get(`${base}/usage?month=${month}&granularity=day&group_by=function`),
+    api.get(`${base}/usage?month=${month}&group_by=function,memory`),
   ]);
-  return { about, quotas: quotas.items, invoices: invoices?.items ?? [], cost, days: await days, functions: await functions };
+  return { about, quotas: quotas.items, invoices: invoices?.items ?? [], cost, days, functions };
 }
 
 // ---- tiles
@@ -191,7 +194,7 @@ function functionRows(data) {
 
 function memoryCell(r) {
   const share = r.memory > 0 ? Math.min(100, (100 * r.peak) / 1024 / r.memory) : 0;
-  return h("span", { class: "memory" }, h("span", { class: "mini", "aria-hidden": "true" }, h("span", { vars: { "--w": `${share}%` } })), `${f.mebibytes(r.peak)} / ${r.memory} MiB`);
+  return h("span", { class: "memory" }, `${f.mebibytes(r.peak)} / ${r.memory} MiB`, h("span", { class: "mini", "aria-hidden": "true" }, h("span", { vars: { "--w": `${share}%` } })));
 }
 
 function functions(data, ui) {
