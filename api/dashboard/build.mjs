@@ -19,7 +19,7 @@ await build({
   format: "esm",
   target: ["es2021"],
   legalComments: "none",
-  nodePaths: [join(here, "node_modules"), join(process.cwd(), "node_modules")],
+  nodePaths: [join(here, "node_modules")],
   outdir: out,
   logLevel: "warning",
 });
