@@ -12,9 +12,9 @@
 
 static void read_price(struct price_reader *reader, const cJSON *item, const char *pointer, struct price_band *band)
 {
-    char field[96];
+    char field[PRICE_POINTER_BYTES];
     struct err err = {0};
-    (void)snprintf(field, sizeof field, "%s/price", pointer);
+    price_at(field, "%s/price", pointer);
     const char *price = price_text(reader, item, pointer, "price", true);
     if (price == NULL) {
         return;
@@ -30,8 +30,8 @@ static void read_price(struct price_reader *reader, const cJSON *item, const cha
 static void read_up_to(struct price_reader *reader, const cJSON *item, const char *pointer, enum meter meter,
                        int64_t before, struct price_band *band)
 {
-    char field[96];
-    (void)snprintf(field, sizeof field, "%s/up_to", pointer);
+    char field[PRICE_POINTER_BYTES];
+    price_at(field, "%s/up_to", pointer);
     const char *up_to = price_text(reader, item, pointer, "up_to", false);
     band->up_to = INT64_MAX;
     if (up_to != NULL && price_quantity(reader, field, meter, up_to, &band->up_to) && band->up_to <= before) {
@@ -47,17 +47,19 @@ static void read_band(struct price_reader *reader, const cJSON *item, const char
     price_only(reader, item, pointer, NAMES);
     const char *id = price_text(reader, item, pointer, "id", false);
     const char *price_id = price_text(reader, item, pointer, "price_id", false);
-    char field[96];
+    char field[PRICE_POINTER_BYTES];
     if (id == NULL) {
         (void)snprintf(band->id, sizeof band->id, "t%d", index + 1);
     } else if (id[0] == '\0' || text_copy(band->id, sizeof band->id, id) != 0) {
-        (void)snprintf(field, sizeof field, "%s/id", pointer);
+        price_at(field, "%s/id", pointer);
         price_problem(reader, field, "id has %zu characters; 1 to 31 are allowed", strlen(id));
     }
     if (price_id == NULL) {
-        (void)snprintf(band->price_id, sizeof band->price_id, "%s.%s", meter_name(meter), band->id);
+        char own[sizeof band->id];
+        memcpy(own, band->id, sizeof own);
+        (void)snprintf(band->price_id, sizeof band->price_id, "%.30s.%.31s", meter_name(meter), own);
     } else if (price_id[0] == '\0' || text_copy(band->price_id, sizeof band->price_id, price_id) != 0) {
-        (void)snprintf(field, sizeof field, "%s/price_id", pointer);
+        price_at(field, "%s/price_id", pointer);
         price_problem(reader, field, "price_id has %zu characters; 1 to 63 are allowed", strlen(price_id));
     }
     read_up_to(reader, item, pointer, meter, before, band);
@@ -71,8 +73,8 @@ static void read_bands(struct price_reader *reader, const cJSON *list, const cha
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, list)
     {
-        char at[96];
-        (void)snprintf(at, sizeof at, "%s/bands/%d", pointer, into->band_count);
+        char at[PRICE_POINTER_BYTES];
+        price_at(at, "%s/bands/%d", pointer, into->band_count);
         if (!cJSON_IsObject(item) || into->band_count == PRICE_BANDS_MAX) {
             price_problem(reader, at, "an object is needed, at most %d bands a meter", PRICE_BANDS_MAX);
             return;
@@ -87,8 +89,8 @@ static void read_bands(struct price_reader *reader, const cJSON *list, const cha
         into->band_count++;
     }
     if (into->band_count == 0 || before != INT64_MAX) {
-        char at[96];
-        (void)snprintf(at, sizeof at, "%s/bands", pointer);
+        char at[PRICE_POINTER_BYTES];
+        price_at(at, "%s/bands", pointer);
         price_problem(reader, at, "the last band must be open (without up_to), so that every quantity has a price");
     }
 }
@@ -98,8 +100,8 @@ static void read_model(struct price_reader *reader, const cJSON *item, const cha
 {
     const char *model = price_text(reader, item, pointer, "model", false);
     const char *package = price_text(reader, item, pointer, "package", false);
-    char field[96];
-    (void)snprintf(field, sizeof field, "%s/model", pointer);
+    char field[PRICE_POINTER_BYTES];
+    price_at(field, "%s/model", pointer);
     if (model == NULL || strcmp(model, "graduated") == 0) {
         into->model = PRICE_GRADUATED;
     } else if (strcmp(model, "volume") == 0) {
@@ -109,7 +111,7 @@ static void read_model(struct price_reader *reader, const cJSON *item, const cha
     } else {
         price_problem(reader, field, "model is \"%.30s\"; graduated, volume or package is needed", model);
     }
-    (void)snprintf(field, sizeof field, "%s/package", pointer);
+    price_at(field, "%s/package", pointer);
     if ((into->model == PRICE_PACKAGE) != (package != NULL)) {
         price_problem(reader, field, "package is the size of a package: needed with model package and only there");
     } else if (package != NULL) {
@@ -126,10 +128,10 @@ void price_read_meters(struct price_reader *reader, const cJSON *meters, struct 
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, meters)
     {
-        char at[96];
+        char at[PRICE_POINTER_BYTES];
         struct err err = {0};
         enum meter meter = METER_REQUESTS;
-        (void)snprintf(at, sizeof at, "/meters/%.60s", item->string);
+        price_at(at, "/meters/%.60s", item->string);
         if (meter_parse(item->string, at, &meter, &err) != 0) {
             price_problem(reader, at, "%.190s", err.text);
             continue;
@@ -153,10 +155,10 @@ static void read_free_meters(struct price_reader *reader, const cJSON *list, con
     const cJSON *name = NULL;
     cJSON_ArrayForEach(name, list)
     {
-        char at[96];
+        char at[PRICE_POINTER_BYTES];
         struct err err = {0};
         enum meter meter = METER_REQUESTS;
-        (void)snprintf(at, sizeof at, "%s/meters/%d", pointer, free->meter_count);
+        price_at(at, "%s/meters/%d", pointer, free->meter_count);
         if (!cJSON_IsString(name) || meter_parse(name->valuestring, at, &meter, &err) != 0) {
             price_problem(reader, at, "%.190s", err.text[0] != '\0' ? err.text : "a meter's name is needed");
             return;
@@ -193,9 +195,9 @@ void price_read_free(struct price_reader *reader, const cJSON *list, struct pric
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, list)
     {
-        char at[64];
-        char field[96];
-        (void)snprintf(at, sizeof at, "/free/%d", index++);
+        char at[PRICE_POINTER_BYTES];
+        char field[PRICE_POINTER_BYTES];
+        price_at(at, "/free/%d", index++);
         if (!cJSON_IsObject(item) || book->free_count == PRICE_FREE_MAX) {
             price_problem(reader, at, "an object is needed, at most %d of them", PRICE_FREE_MAX);
             return;
@@ -208,7 +210,7 @@ void price_read_free(struct price_reader *reader, const cJSON *list, struct pric
         }
         read_free_meters(reader, cJSON_GetObjectItemCaseSensitive(item, "meters"), at, book, &free);
         const char *quantity = price_text(reader, item, at, "quantity", true);
-        (void)snprintf(field, sizeof field, "%s/quantity", at);
+        price_at(field, "%s/quantity", at);
         if (quantity != NULL && free.meter_count > 0) {
             (void)price_quantity(reader, field, free.meters[0], quantity, &free.quantity);
         }

@@ -28,6 +28,14 @@ void price_problem(struct price_reader *reader, const char *pointer, const char 
     problems->count++;
 }
 
+void price_at(char pointer[PRICE_POINTER_BYTES], const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(pointer, PRICE_POINTER_BYTES, format, args);
+    va_end(args);
+}
+
 static int first_problem(const struct price_reader *reader, struct err *err)
 {
     const struct price_problem *first = &reader->problems->list[0];
@@ -39,8 +47,8 @@ static int first_problem(const struct price_reader *reader, struct err *err)
 const char *price_text(struct price_reader *reader, const cJSON *object, const char *pointer, const char *name,
                        bool required)
 {
-    char at[96];
-    (void)snprintf(at, sizeof at, "%s/%s", pointer, name);
+    char at[PRICE_POINTER_BYTES];
+    price_at(at, "%s/%s", pointer, name);
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
     if (item == NULL && !required) {
         return NULL;
@@ -62,8 +70,8 @@ void price_only(struct price_reader *reader, const cJSON *object, const char *po
             known = known || strcmp(*name, item->string) == 0;
         }
         if (!known) {
-            char at[96];
-            (void)snprintf(at, sizeof at, "%s/%.60s", pointer, item->string);
+            char at[PRICE_POINTER_BYTES];
+            price_at(at, "%s/%.60s", pointer, item->string);
             price_problem(reader, at, "%.60s is not a member that a price book has here", item->string);
         }
     }
@@ -100,9 +108,9 @@ static void read_policies(struct price_reader *reader, const cJSON *list, struct
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, list)
     {
-        char at[64];
-        char field[96];
-        (void)snprintf(at, sizeof at, "/policy/%d", index++);
+        char at[PRICE_POINTER_BYTES];
+        char field[PRICE_POINTER_BYTES];
+        price_at(at, "/policy/%d", index++);
         if (!cJSON_IsObject(item) || book->policy_count == PRICE_POLICIES_MAX) {
             price_problem(reader, at, "an object is needed, at most %d of them", PRICE_POLICIES_MAX);
             return;
@@ -111,7 +119,7 @@ static void read_policies(struct price_reader *reader, const cJSON *list, struct
         struct price_policy policy = {0};
         struct err err = {0};
         const char *from = price_text(reader, item, at, "from", true);
-        (void)snprintf(field, sizeof field, "%s/from", at);
+        price_at(field, "%s/from", at);
         if (from != NULL && calendar_parse(from, field, &policy.from_us, &err) != 0) {
             price_problem(reader, field, "%.190s", err.text);
         }
@@ -137,8 +145,8 @@ static void read_taxes(struct price_reader *reader, const cJSON *list, struct pr
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, list)
     {
-        char at[64];
-        (void)snprintf(at, sizeof at, "/tax/%d", index++);
+        char at[PRICE_POINTER_BYTES];
+        price_at(at, "/tax/%d", index++);
         if (!cJSON_IsObject(item) || book->tax_count == PRICE_TAXES_MAX) {
             price_problem(reader, at, "an object is needed, at most %d of them", PRICE_TAXES_MAX);
             return;
@@ -154,9 +162,9 @@ static void read_taxes(struct price_reader *reader, const cJSON *list, struct pr
             text_copy(tax->category, sizeof tax->category, category == NULL ? "S" : category) != 0) {
             price_problem(reader, at, "id is at most 31 characters, name 63, category 3");
         }
-        char field[96];
+        char field[PRICE_POINTER_BYTES];
         struct err err = {0};
-        (void)snprintf(field, sizeof field, "%s/percent", at);
+        price_at(field, "%s/percent", at);
         if (percent != NULL && decimal_parse(percent, field, 4, &tax->percent, &err) != 0) {
             price_problem(reader, field, "%.190s", err.text);
         }
@@ -197,8 +205,8 @@ static const cJSON *member_of(struct price_reader *reader, const cJSON *root, co
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
     if (item != NULL && (array ? !cJSON_IsArray(item) : !cJSON_IsObject(item))) {
-        char at[64];
-        (void)snprintf(at, sizeof at, "/%s", name);
+        char at[PRICE_POINTER_BYTES];
+        price_at(at, "/%s", name);
         price_problem(reader, at, "%s must be %s", name, array ? "a list" : "an object");
         return NULL;
     }

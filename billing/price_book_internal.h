@@ -79,6 +79,9 @@ struct price_reader {
 
 __attribute__((format(printf, 3, 4))) void price_problem(struct price_reader *reader, const char *pointer,
                                                          const char *format, ...);
+#define PRICE_POINTER_BYTES 96
+/* Write a JSON pointer; one that is too long is cut. */
+__attribute__((format(printf, 2, 3))) void price_at(char pointer[PRICE_POINTER_BYTES], const char *format, ...);
 /* Parts of the document (price_bands.c). */
 void price_read_meters(struct price_reader *reader, const cJSON *meters, struct price_book *book);
 void price_read_free(struct price_reader *reader, const cJSON *list, struct price_book *book);

@@ -35,13 +35,13 @@ static bool discounted(struct decimal list, struct decimal percent, struct decim
 
 static bool read_percent(struct price_reader *reader, const cJSON *object, const char *pointer, struct decimal *percent)
 {
-    char field[96];
+    char field[PRICE_POINTER_BYTES];
     struct err err = {0};
     const char *text = price_text(reader, object, pointer, "discount_percent", false);
     if (text == NULL) {
         return false;
     }
-    (void)snprintf(field, sizeof field, "%s/discount_percent", pointer);
+    price_at(field, "%s/discount_percent", pointer);
     if (decimal_parse(text, field, 2, percent, &err) != 0) {
         price_problem(reader, field, "%.190s", err.text);
         return false;
@@ -68,11 +68,11 @@ static void discount_meter(struct price_reader *reader, const char *pointer, str
 static void override_meter(struct price_reader *reader, const cJSON *item, struct price_book *book)
 {
     static const char *const NAMES[] = {"discount_percent", NULL};
-    char at[96];
+    char at[PRICE_POINTER_BYTES];
     struct err err = {0};
     struct decimal percent = {0};
     enum meter meter = METER_REQUESTS;
-    (void)snprintf(at, sizeof at, "/meters/%.60s", item->string);
+    price_at(at, "/meters/%.60s", item->string);
     if (meter_parse(item->string, at, &meter, &err) != 0) {
         price_problem(reader, at, "%.190s", err.text);
         return;
