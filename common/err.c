@@ -5,6 +5,9 @@
 #include <string.h>
 
 static void set_text(struct err *err, enum err_code code, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static void set_text(struct err *err, enum err_code code, const char *format, va_list args)
 {
     err->code = code;
     err->field[0] = '\0';

@@ -82,7 +82,7 @@ static void bind_one(struct bound *bound, int i, const struct pg_param *param)
         bound->values[i] = param->bytes != NULL ? param->bytes : "";
         break;
     case PG_T_END:
-        CHECK(!"a parameter has a type");
+        CHECK(param->type != PG_T_END);
     }
 }
 
