@@ -1,8 +1,8 @@
 /*
  * report.h - bills as files: one call writes one layout of one bill to a sink, in constant memory.
  *
- * Why:       API, CLI and delivery hand out the same bytes because they all call this. The same bill gives the same bytes.
- * Ownership: borrows everything. Threads: one struct pg a thread.
+ * Why:       API, CLI and delivery hand out the same bytes because they all call this. The same bill gives the same
+ * bytes. Ownership: borrows everything. Threads: one struct pg a thread.
  */
 #ifndef FARTHING_REPORTS_REPORT_H
 #define FARTHING_REPORTS_REPORT_H
@@ -17,17 +17,17 @@ struct err;
 struct pg;
 
 enum report_layout {
-    REPORT_SUMMARY,           /* lines, each followed by its functions' shares; total last */
-    REPORT_FOCUS,             /* FOCUS Cost and Usage; see focus_version */
-    REPORT_FOCUS_INVOICE,     /* FOCUS 1.4 InvoiceDetail */
-    REPORT_FOCUS_PERIOD,      /* FOCUS 1.4 BillingPeriod */
-    REPORT_FOCUS_SCHEMA,      /* FOCUS schema metadata, JSON */
-    REPORT_CSVW,              /* CSV on the Web metadata of the layout in csvw_of, JSON */
-    REPORT_AWS,               /* AWS's monthly billing CSV, 29 columns with total rows */
-    REPORT_RECORDS,           /* the raw records behind the bill */
-    REPORT_HTML,              /* printed invoice, a page */
-    REPORT_PDF,               /* printed invoice, A4 or Letter */
-    REPORT_UBL                /* UBL 2.1 / EN 16931 */
+    REPORT_SUMMARY,       /* lines, each followed by its functions' shares; total last */
+    REPORT_FOCUS,         /* FOCUS Cost and Usage; see focus_version */
+    REPORT_FOCUS_INVOICE, /* FOCUS 1.4 InvoiceDetail */
+    REPORT_FOCUS_PERIOD,  /* FOCUS 1.4 BillingPeriod */
+    REPORT_FOCUS_SCHEMA,  /* FOCUS schema metadata, JSON */
+    REPORT_CSVW,          /* CSV on the Web metadata of the layout in csvw_of, JSON */
+    REPORT_AWS,           /* AWS's monthly billing CSV, 29 columns with total rows */
+    REPORT_RECORDS,       /* the raw records behind the bill */
+    REPORT_HTML,          /* printed invoice, a page */
+    REPORT_PDF,           /* printed invoice, A4 or Letter */
+    REPORT_UBL            /* UBL 2.1 / EN 16931 */
 };
 
 enum report_focus_version { REPORT_FOCUS_1_4, REPORT_FOCUS_1_2, REPORT_FOCUS_1_3 };
@@ -36,9 +36,9 @@ struct report_options {
     enum report_layout layout;
     enum report_focus_version focus_version;
     enum report_layout csvw_of;
-    bool csv_safe; /* text cells that a spreadsheet would take for a formula get a ' in front */
-    bool bom;      /* UTF-8 byte order mark first */
-    bool letter;   /* US Letter instead of A4 */
+    bool csv_safe;      /* text cells that a spreadsheet would take for a formula get a ' in front */
+    bool bom;           /* UTF-8 byte order mark first */
+    bool letter;        /* US Letter instead of A4 */
     const char *issuer; /* operator's name; NULL: "Farthing" */
 };
 
@@ -47,7 +47,8 @@ typedef int report_sink_fn(const void *bytes, size_t length, void *ctx, struct e
 
 /* "summary", "focus", "focus-invoice", ...; ERR_INVALID naming field lists the layouts. */
 int report_layout_parse(const char *text, const char *field, enum report_layout *layout, struct err *err);
-int report_focus_version_parse(const char *text, const char *field, enum report_focus_version *version, struct err *err);
+int report_focus_version_parse(const char *text, const char *field, enum report_focus_version *version,
+                               struct err *err);
 /* "text/csv; charset=utf-8; header=present", ... and "csv", "pdf", ... */
 const char *report_media_type(enum report_layout layout);
 const char *report_file_extension(enum report_layout layout);

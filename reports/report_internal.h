@@ -1,0 +1,17 @@
+/*
+ * report_internal.h - the layouts, for report.c. Each writes one bill; header says whether column names come first.
+ */
+#ifndef FARTHING_REPORTS_REPORT_INTERNAL_H
+#define FARTHING_REPORTS_REPORT_INTERNAL_H
+
+#include "billing/bill.h"
+#include "reports/csv.h"
+#include "reports/report.h"
+
+/* Own units to pricing units, exactly: "140000", "0.0009765625". */
+void report_quantity(enum meter meter, int64_t quantity, char text[MONEY_TEXT_BYTES]);
+
+void summary_header(struct csv *csv);
+void summary_bill(struct csv *csv, const struct bill *bill);
+
+#endif

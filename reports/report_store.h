@@ -1,0 +1,19 @@
+/*
+ * report_store.h - which accounts have anything on their bill of a month.
+ */
+#ifndef FARTHING_REPORTS_REPORT_STORE_H
+#define FARTHING_REPORTS_REPORT_STORE_H
+
+#include <stdint.h>
+
+#include "common/calendar.h"
+
+struct err;
+struct pg;
+
+typedef int report_account_fn(int64_t account_id, void *ctx, struct err *err);
+
+/* In order of account id, fetched page by page: on_account may use pg. */
+int report_store_accounts(struct pg *pg, struct month month, report_account_fn *on_account, void *ctx, struct err *err);
+
+#endif
