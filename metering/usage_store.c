@@ -58,14 +58,14 @@ static const struct pg_stmt STATUS_OF_ACCOUNT = {
     .name = "usage.status_of_account",
     .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS "WHERE s.invocations > 0 AND u.account_id = $1::int8 AND " USAGE_RANGE
            "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) " USAGE_NAMES "ORDER BY g.at, g.account_id, function_name, g.function_id, "
-                                                           "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
+           "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt STATUS_OF_ALL = {
     .name = "usage.status_of_all",
     .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS "WHERE s.invocations > 0 AND " USAGE_RANGE
            "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) " USAGE_NAMES "ORDER BY g.at, g.account_id, function_name, g.function_id, "
-                                                           "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
+           "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
     .expect = PG_ANY_ROWS,
 };
 
