@@ -122,11 +122,15 @@ static int watch_once(struct auth *auth, struct pg **pg, int64_t *known, struct 
     int64_t epoch = 0;
     bool arrived = false;
     char payload[64];
-    if (*pg == NULL ? pg_open(auth->conninfo, pg, err) : pg_ensure(*pg, err)) {
+    if (*pg == NULL) {
+        if (pg_open(auth->conninfo, pg, err) != 0 || pg_listen(*pg, AUTH_CHANNEL, err) != 0) {
+            return -1;
+        }
+    } else if (pg_ensure(*pg, err) != 0) {
         return -1;
     }
     int64_t asked_us = clock_mono_us();
-    if (pg_listen(*pg, AUTH_CHANNEL, err) != 0 || key_store_epoch(*pg, &epoch, err) != 0) {
+    if (key_store_epoch(*pg, &epoch, err) != 0) {
         return -1;
     }
     if (epoch != *known) {

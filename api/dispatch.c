@@ -183,6 +183,9 @@ static int check_query(const struct request *request, struct err *err)
 {
     const char *names = request->route->query;
     for (int i = 0; i < request->query_count && strcmp(names, "*") != 0; i++) {
+        if (request_query(request, request->query[i].name) != request->query[i].value) {
+            return err_field(err, request->query[i].name, "%.60s is given twice", request->query[i].name);
+        }
         if (!word_in(names, request->query[i].name)) {
             return err_field(err, request->query[i].name, "\"%.60s\" is not a parameter here%s%.120s",
                              request->query[i].name, names[0] != '\0' ? "; known: " : "", names);

@@ -1,5 +1,5 @@
 /*
- * lambda.h - the Lambda-compatible side of the API: AWS's errors, names and signatures.
+ * lambda.h - the Lambda-compatible side of the API: AWS's errors, names and documents.
  *
  * Why:       AWS SDKs and the CLI work with --endpoint-url; they read the error class from x-amzn-ErrorType and the
  * message from "message" or "Message", depending on the class.
@@ -7,13 +7,48 @@
 #ifndef FARTHING_API_LAMBDA_H
 #define FARTHING_API_LAMBDA_H
 
+#include <stdbool.h>
+
 struct admission_refusal;
 struct err;
+struct function;
+struct function_alias;
+struct json_writer;
 struct request;
+
+/* ---- lambda_errors.c ---- */
 
 void lambda_error_reply(struct request *request, const struct err *err);
 /* HTTP status with the error class that fits it. */
 void lambda_status_reply(struct request *request, int status, const char *code, const char *detail);
 void lambda_refusal_reply(struct request *request, const struct admission_refusal *refusal);
+
+/* ---- lambda.c ---- */
+
+#define LAMBDA_ARN_BYTES 320
+
+struct lambda_target {
+    char name[65];
+    char qualifier[129]; /* "" when none was given */
+};
+
+/* The function a path names: a name, a partial or a full ARN, with or without a qualifier, and ?Qualifier=. */
+int lambda_target(const struct request *request, struct lambda_target *target, struct err *err);
+/* Another account's ARN is not found. */
+int lambda_target_parse(const struct request *request, const char *text, struct lambda_target *target, struct err *err);
+void lambda_arn(const struct request *request, const char *name, const char *qualifier, char arn[LAMBDA_ARN_BYTES]);
+/* Puts AWS's sentence in place of ours where the thing is missing. Returns -1. */
+int lambda_not_found(const struct request *request, const struct lambda_target *target, struct err *err);
+/* The function of the target; errors in AWS's words. */
+int lambda_function(struct request *request, const struct lambda_target *target, struct function *function,
+                    struct err *err);
+
+enum lambda_state { LAMBDA_CREATING, LAMBDA_UPDATING, LAMBDA_READY };
+/* The members of a function configuration. with_environment reads the variables of this version. */
+int lambda_configuration(struct request *request, struct json_writer *writer, const struct function *function,
+                         enum lambda_state state, bool with_qualifier, struct err *err);
+int lambda_configuration_reply(struct request *request, int status, const struct function *function,
+                               enum lambda_state state, bool with_qualifier, struct err *err);
+void lambda_changed(struct request *request, const char *name);
 
 #endif

@@ -297,7 +297,8 @@ static void common_headers(struct request *request)
     reply_header(reply, lambda ? "x-amzn-RequestId" : "X-Request-Id", request->id_text);
     reply_header(reply, "X-Content-Type-Options", "nosniff");
     if (reply_header_get(reply, "Cache-Control") == NULL) {
-        reply_header(reply, "Cache-Control", "no-store");
+        bool reads = request->method == HTTP_GET || request->method == HTTP_HEAD;
+        reply_header(reply, "Cache-Control", reads && reply->status == 200 ? "private, no-cache" : "no-store");
     }
 }
 
@@ -317,9 +318,6 @@ void reply_finish(struct request *request)
         const char *known = request_header(request, "If-None-Match");
         const char *etag = reply_header_get(reply, "ETag");
         reply_header(reply, "Vary", "Accept, Accept-Encoding, Authorization");
-        if (strcmp(reply_header_get(reply, "Cache-Control"), "no-store") == 0) {
-            reply_header(reply, "Cache-Control", "private, no-cache");
-        }
         if (known != NULL && etag != NULL && etag_listed(known, etag)) {
             buf_clear(&reply->body);
             if (reply->fd >= 0) {

@@ -69,9 +69,6 @@ static int parse_query(struct request *request, struct err *err)
             if (request_decode(equals != NULL ? equals + 1 : at, value_length, true, &request->scratch) != 0) {
                 return err_field(err, pair->name, "%.60s has a bad percent escape", pair->name);
             }
-            if (request_query(request, pair->name) != NULL) {
-                return err_field(err, pair->name, "%.60s is given twice", pair->name);
-            }
             request->query_count++;
         }
         at += length;

@@ -268,6 +268,12 @@ static void body_too_large(struct request *request)
     problem_status(request, 413, "body_too_large", text);
 }
 
+static bool has_body(const struct request *request)
+{
+    const char *length = request_header(request, "Content-Length");
+    return request_header(request, "Transfer-Encoding") != NULL || (length != NULL && strcmp(length, "0") != 0);
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_size, void **con_cls)
 {
@@ -283,11 +289,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         (void)snprintf(request->method_name, sizeof request->method_name, "%s", method);
         request->phase = PHASE_BODY;
         atomic_fetch_add(&api->in_flight, 1);
-        if (request->reply.status != 0 || !dispatch_headers(request)) {
-            request_finish(request);
-            return reply_queue(request);
+        if (request->reply.status == 0 && dispatch_headers(request)) {
+            return MHD_YES;
         }
-        return MHD_YES;
+        if (!has_body(request)) {
+            return MHD_YES; /* answered below: an answer before the end of the request would close the connection */
+        }
+        request_finish(request);
+        return reply_queue(request);
     }
     if (request->phase == PHASE_BODY && *upload_size > 0) {
         return body_take(request, upload, upload_size);
@@ -295,6 +304,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     if (request->phase == PHASE_BODY) {
         if (request->body_too_large) {
             body_too_large(request);
+        }
+        if (request->reply.status != 0) {
             request_finish(request);
             return reply_queue(request);
         }

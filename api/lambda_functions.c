@@ -1,0 +1,365 @@
+/* Lambda's CreateFunction, ListFunctions, GetFunction, Update*, DeleteFunction. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "api/handlers.h"
+#include "api/http.h"
+#include "api/lambda.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/text.h"
+#include "engine/function.h"
+
+#define LIST_MAX 50
+
+struct lambda_input {
+    cJSON *tree;
+    const char *name;
+    struct function_change change;
+    struct buf zip;
+    char *environment, *tags;
+    bool publish;
+};
+
+static void input_init(struct lambda_input *input)
+{
+    memset(input, 0, sizeof *input);
+    input->change.memory_mib = input->change.timeout_s = input->change.ephemeral_mib = -1;
+    input->change.arch = input->change.network = -1;
+}
+
+static void input_free(struct lambda_input *input)
+{
+    free(input->environment);
+    free(input->tags);
+    buf_free(&input->zip);
+    cJSON_Delete(input->tree);
+}
+
+static int parameter(struct err *err, const char *text)
+{
+    (void)err_set(err, ERR_INVALID, "%s", text);
+    return err_slug(err, "InvalidParameterValueException");
+}
+
+static const char *text_of(const cJSON *object, const char *name)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+}
+
+static void number_of(const cJSON *object, const char *name, int *value)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (cJSON_IsNumber(item)) {
+        *value = item->valueint < 0 ? 0 : item->valueint;
+    }
+}
+
+/* A flat object of strings as text; anything else in it is an error. */
+static int flat_of(const cJSON *object, const char *what, char **text, struct err *err)
+{
+    const cJSON *item;
+    if (!cJSON_IsObject(object)) {
+        return 0;
+    }
+    cJSON_ArrayForEach(item, object)
+    {
+        if (!cJSON_IsString(item)) {
+            char message[120];
+            (void)snprintf(message, sizeof message, "The values of %s are to be strings.", what);
+            return parameter(err, message);
+        }
+    }
+    *text = cJSON_PrintUnformatted(object);
+    return *text != NULL ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
+}
+
+static int code_of(struct lambda_input *input, const cJSON *code, struct err *err)
+{
+    const char *zip = text_of(code, "ZipFile");
+    if (text_of(code, "ImageUri") != NULL || text_of(code, "S3Bucket") != NULL) {
+        return parameter(err, "Only code in ZipFile is supported here.");
+    }
+    if (zip == NULL) {
+        return 0;
+    }
+    if (base64_decode(zip, strlen(zip), &input->zip) != 0) {
+        return parameter(err, "Could not unzip uploaded file. Please check your file, then try to upload again.");
+    }
+    input->change.zip = input->zip.data;
+    input->change.zip_length = input->zip.length;
+    return 0;
+}
+
+static int body_tree(struct request *request, cJSON **tree, struct err *err)
+{
+    struct err local = {0};
+    if (request->body.length == 0) {
+        *tree = cJSON_CreateObject();
+        return *tree != NULL ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    if (json_parse(buf_text(&request->body), request->body.length, tree, &local) != 0 || !cJSON_IsObject(*tree)) {
+        (void)err_set(err, ERR_INVALID, "Could not parse request body into json: %.300s", local.text);
+        return err_slug(err, "InvalidRequestContentException");
+    }
+    return 0;
+}
+
+static int settings_of(struct lambda_input *input, struct err *err)
+{
+    const cJSON *tree = input->tree;
+    struct function_change *c = &input->change;
+    const cJSON *arches = cJSON_GetObjectItemCaseSensitive(tree, "Architectures");
+    c->runtime = text_of(tree, "Runtime");
+    c->handler = text_of(tree, "Handler");
+    c->description = text_of(tree, "Description");
+    c->role = text_of(tree, "Role");
+    c->expected_revision = text_of(tree, "RevisionId");
+    number_of(tree, "MemorySize", &c->memory_mib);
+    number_of(tree, "Timeout", &c->timeout_s);
+    number_of(cJSON_GetObjectItemCaseSensitive(tree, "EphemeralStorage"), "Size", &c->ephemeral_mib);
+    input->publish = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(tree, "Publish"));
+    if (cJSON_GetArraySize(arches) > 0) {
+        const char *arch = cJSON_GetStringValue(cJSON_GetArrayItem(arches, 0));
+        if (arch == NULL || (strcmp(arch, "x86_64") != 0 && strcmp(arch, "arm64") != 0)) {
+            return parameter(err, "Architectures is one of x86_64 and arm64.");
+        }
+        c->arch = strcmp(arch, "arm64") == 0 ? ARCH_ARM64 : ARCH_X86_64;
+    }
+    const cJSON *environment = cJSON_GetObjectItemCaseSensitive(tree, "Environment");
+    if (flat_of(cJSON_GetObjectItemCaseSensitive(environment, "Variables"), "Environment", &input->environment, err) !=
+            0 ||
+        flat_of(cJSON_GetObjectItemCaseSensitive(tree, "Tags"), "Tags", &input->tags, err) != 0) {
+        return -1;
+    }
+    c->environment_json = input->environment;
+    c->tags_json = input->tags;
+    return 0;
+}
+
+/* Our errors name our own fields; the class is what matters to AWS clients. */
+static int translate(struct request *request, const char *name, struct err *err)
+{
+    struct lambda_target target = {.qualifier = ""};
+    (void)text_copy(target.name, sizeof target.name, name);
+    if (err->slug != NULL && strcmp(err->slug, "precondition_failed") == 0) {
+        (void)err_set(
+            err, ERR_CONFLICT,
+            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
+            "retrieve the latest Revision Id");
+        return err_slug(err, "PreconditionFailedException");
+    }
+    if (err->code == ERR_CONFLICT) {
+        (void)err_set(err, ERR_CONFLICT, "Function already exist: %.64s", name);
+        return err_slug(err, "ResourceConflictException");
+    }
+    if (err->code == ERR_LIMIT && strcmp(err->field, "/code") != 0) {
+        return err_slug(err, "CodeStorageExceededException");
+    }
+    return lambda_not_found(request, &target, err);
+}
+
+static int create(struct request *request, struct lambda_input *input, struct function *function, struct err *err)
+{
+    struct lambda_target target;
+    input->name = text_of(input->tree, "FunctionName");
+    if (input->name == NULL) {
+        return parameter(err, "FunctionName is missing.");
+    }
+    if (lambda_target_parse(request, input->name, &target, err) != 0 || settings_of(input, err) != 0 ||
+        code_of(input, cJSON_GetObjectItemCaseSensitive(input->tree, "Code"), err) != 0) {
+        return -1;
+    }
+    if (input->change.zip_length == 0) {
+        return parameter(err, "Please provide a source for function code.");
+    }
+    if (function_create(request->pg, request->account_id, target.name, &input->change, function, err) != 0) {
+        return translate(request, target.name, err);
+    }
+    if (input->publish && function_publish(request->pg, request->account_id, target.name, input->change.description,
+                                           function, err) != 0) {
+        return -1;
+    }
+    lambda_changed(request, target.name);
+    return 0;
+}
+
+int lambda_create_handler(struct request *request, struct err *err)
+{
+    struct lambda_input input;
+    struct function function;
+    input_init(&input);
+    int rc = body_tree(request, &input.tree, err);
+    if (rc == 0) {
+        rc = create(request, &input, &function, err);
+    }
+    if (rc == 0) {
+        rc = lambda_configuration_reply(request, 201, &function, LAMBDA_CREATING, input.publish, err);
+    }
+    input_free(&input);
+    return rc;
+}
+
+struct list_ctx {
+    struct request *request;
+    struct json_writer writer;
+    int64_t left;
+    char last[80];
+    bool more, all;
+};
+
+static int on_function(const struct function *function, const char *tags_json, void *ctx, struct err *err)
+{
+    struct list_ctx *list = ctx;
+    (void)tags_json;
+    (void)err;
+    if (list->left-- == 0) {
+        list->more = true;
+        return 0;
+    }
+    json_open_object(&list->writer, NULL);
+    /* Without variables: a list would need one more statement a function. */
+    enum scope scope = list->request->caller.scope;
+    list->request->caller.scope = SCOPE_READ;
+    int rc = lambda_configuration(list->request, &list->writer, function, LAMBDA_READY, list->all, err);
+    list->request->caller.scope = scope;
+    json_close_object(&list->writer);
+    (void)text_copy(list->last, sizeof list->last, function->name);
+    return rc;
+}
+
+int lambda_list_handler(struct request *request, struct err *err)
+{
+    const char *marker = request_query(request, "Marker");
+    const char *versions = request_query(request, "FunctionVersion");
+    struct list_ctx list = {.request = request, .left = LIST_MAX};
+    if (request_query_i64(request, "MaxItems", 1, 10000, &list.left, err) != 0) {
+        return err_slug(err, "InvalidParameterValueException");
+    }
+    list.left = list.left > LIST_MAX ? LIST_MAX : list.left;
+    list.all = versions != NULL && strcmp(versions, "ALL") == 0;
+    int limit = list.all ? 1000 : (int)list.left + 1;
+    list.left = list.all ? 1000 : list.left;
+    reply_json_begin(request, &list.writer);
+    json_open_array(&list.writer, "Functions");
+    if (function_list(request->pg, request->account_id, list.all, marker != NULL ? marker : "", limit, on_function,
+                      &list, err) != 0) {
+        return -1;
+    }
+    json_close_array(&list.writer);
+    json_put_text(&list.writer, "NextMarker", list.more ? list.last : NULL);
+    return reply_json_end(request, 200, &list.writer, err);
+}
+
+int lambda_get_handler(struct request *request, struct err *err)
+{
+    struct lambda_target target;
+    struct function function;
+    struct json_writer writer;
+    struct buf tags = {0};
+    if (lambda_target(request, &target, err) != 0 || lambda_function(request, &target, &function, err) != 0) {
+        return -1;
+    }
+    reply_json_begin(request, &writer);
+    json_open_object(&writer, "Configuration");
+    int rc = lambda_configuration(request, &writer, &function, LAMBDA_READY, target.qualifier[0] != '\0', err);
+    json_close_object(&writer);
+    if (rc == 0) {
+        rc = function_tags_get(request->pg, request->account_id, target.name, &tags, err);
+    }
+    if (rc == 0) {
+        char location[200];
+        (void)snprintf(location, sizeof location, "/v1/accounts/acct_%lld/functions/%s/code",
+                       (long long)request->account_id, function.name);
+        json_open_object(&writer, "Code");
+        json_put_text(&writer, "RepositoryType", "S3");
+        json_put_text(&writer, "Location", location);
+        json_close_object(&writer);
+        json_put_raw(&writer, "Tags", tags.length > 0 ? buf_text(&tags) : "{}");
+        if (function.reserved_concurrency >= 0) {
+            json_open_object(&writer, "Concurrency");
+            json_put_i64(&writer, "ReservedConcurrentExecutions", function.reserved_concurrency);
+            json_close_object(&writer);
+        }
+        rc = reply_json_end(request, 200, &writer, err);
+    }
+    buf_free(&tags);
+    return rc;
+}
+
+int lambda_configuration_get_handler(struct request *request, struct err *err)
+{
+    struct lambda_target target;
+    struct function function;
+    if (lambda_target(request, &target, err) != 0 || lambda_function(request, &target, &function, err) != 0) {
+        return -1;
+    }
+    return lambda_configuration_reply(request, 200, &function, LAMBDA_READY, target.qualifier[0] != '\0', err);
+}
+
+static int update(struct request *request, struct lambda_input *input, struct function *function, struct err *err)
+{
+    struct lambda_target target;
+    if (lambda_target(request, &target, err) != 0) {
+        return -1;
+    }
+    if (function_update(request->pg, request->account_id, target.name, &input->change, function, err) != 0) {
+        return translate(request, target.name, err);
+    }
+    if (input->publish && function_publish(request->pg, request->account_id, target.name, NULL, function, err) != 0) {
+        return -1;
+    }
+    lambda_changed(request, target.name);
+    return 0;
+}
+
+static int update_handler(struct request *request, bool code, struct err *err)
+{
+    struct lambda_input input;
+    struct function function;
+    input_init(&input);
+    int rc = body_tree(request, &input.tree, err);
+    if (rc == 0) {
+        rc = settings_of(&input, err);
+    }
+    if (rc == 0 && code) {
+        rc = code_of(&input, input.tree, err);
+        if (rc == 0 && input.change.zip_length == 0) {
+            rc = parameter(err, "Please provide a source for function code.");
+        }
+    }
+    if (rc == 0) {
+        rc = update(request, &input, &function, err);
+    }
+    if (rc == 0) {
+        rc = lambda_configuration_reply(request, 200, &function, LAMBDA_UPDATING, input.publish, err);
+    }
+    input_free(&input);
+    return rc;
+}
+
+int lambda_configuration_put_handler(struct request *request, struct err *err)
+{
+    return update_handler(request, false, err);
+}
+
+int lambda_code_put_handler(struct request *request, struct err *err)
+{
+    return update_handler(request, true, err);
+}
+
+int lambda_delete_handler(struct request *request, struct err *err)
+{
+    struct lambda_target target;
+    if (lambda_target(request, &target, err) != 0) {
+        return -1;
+    }
+    const char *qualifier = target.qualifier[0] != '\0' ? target.qualifier : NULL;
+    if (function_delete(request->pg, request->account_id, target.name, qualifier, err) != 0) {
+        return lambda_not_found(request, &target, err);
+    }
+    lambda_changed(request, target.name);
+    return reply_empty(request, 204);
+}

@@ -1,0 +1,260 @@
+/* Lambda's Invoke, InvokeAsync and InvokeWithResponseStream. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "api/api.h"
+#include "api/functions.h"
+#include "api/handlers.h"
+#include "api/http.h"
+#include "api/lambda.h"
+#include "api/server.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "engine/engine.h"
+
+#define CLIENT_CONTEXT_BYTES_MAX 3583
+
+struct lambda_call {
+    struct request *request;
+    struct lambda_target target;
+    bool stream, old_async;
+};
+
+static void put_u32(struct buf *out, uint32_t value)
+{
+    const unsigned char bytes[4] = {(unsigned char)(value >> 24), (unsigned char)(value >> 16),
+                                    (unsigned char)(value >> 8), (unsigned char)value};
+    buf_append(out, bytes, sizeof bytes);
+}
+
+static void stream_header(struct buf *out, const char *name, const char *value)
+{
+    size_t length = strlen(value);
+    buf_putc(out, (char)strlen(name));
+    buf_puts(out, name);
+    buf_putc(out, 7); /* a string */
+    buf_putc(out, (char)(length >> 8));
+    buf_putc(out, (char)length);
+    buf_puts(out, value);
+}
+
+/* One message of application/vnd.amazon.eventstream. */
+static void stream_frame(struct buf *out, const char *type, const char *content_type, const void *payload,
+                         size_t length)
+{
+    struct buf headers = {0};
+    struct buf frame = {0};
+    stream_header(&headers, ":message-type", "event");
+    stream_header(&headers, ":event-type", type);
+    stream_header(&headers, ":content-type", content_type);
+    put_u32(&frame, (uint32_t)(12 + headers.length + length + 4));
+    put_u32(&frame, (uint32_t)headers.length);
+    put_u32(&frame, (uint32_t)crc32(0, (const Bytef *)frame.data, 8));
+    buf_append(&frame, headers.data, headers.length);
+    buf_append(&frame, payload, length);
+    put_u32(&frame, (uint32_t)crc32(0, (const Bytef *)frame.data, (uInt)frame.length));
+    buf_append(out, frame.data, frame.length);
+    buf_free(&headers);
+    buf_free(&frame);
+}
+
+static void stream_body(struct request *request, const struct invoke_result *result)
+{
+    struct buf end = {0};
+    struct buf tail = {0};
+    struct json_writer writer;
+    json_writer_init(&writer, &end);
+    json_open_object(&writer, NULL);
+    if (result->function_error != NULL) {
+        json_put_text(&writer, "ErrorCode", result->function_error);
+        struct buf details = {0};
+        buf_append(&details, result->payload, result->payload_length);
+        json_put_text(&writer, "ErrorDetails", buf_text(&details));
+        buf_free(&details);
+    } else if (result->payload_length > 0) {
+        stream_frame(&request->reply.body, "PayloadChunk", "application/octet-stream", result->payload,
+                     result->payload_length);
+    }
+    if (result->log_tail_length > 0) {
+        base64_encode(result->log_tail, result->log_tail_length, &tail);
+        json_put_text(&writer, "LogResult", buf_text(&tail));
+    }
+    json_close_object(&writer);
+    stream_frame(&request->reply.body, "InvokeComplete", "application/json", buf_text(&end), end.length);
+    request->reply.content_type = "application/vnd.amazon.eventstream";
+    buf_free(&end);
+    buf_free(&tail);
+}
+
+static void done_reply(struct lambda_call *call, const struct invoke_result *result)
+{
+    struct request *request = call->request;
+    struct reply *reply = &request->reply;
+    char version[16];
+    function_version_text(result->version, version);
+    reply->status = 200;
+    reply_header(reply, "X-Amz-Executed-Version", version);
+    if (call->stream) {
+        stream_body(request, result);
+        return;
+    }
+    reply->content_type = "application/json";
+    buf_append(&reply->body, result->payload, result->payload_length);
+    reply_header(reply, "x-amzn-Remapped-Content-Length", "0");
+    if (result->function_error != NULL) {
+        reply_header(reply, "X-Amz-Function-Error", result->function_error);
+    }
+    if (result->log_tail_length > 0) {
+        struct buf tail = {0};
+        base64_encode(result->log_tail, result->log_tail_length, &tail);
+        reply_header(reply, "X-Amz-Log-Result", buf_text(&tail));
+        buf_free(&tail);
+    }
+}
+
+static void failed_reply(struct lambda_call *call, const struct err *error)
+{
+    struct err err = *error;
+    (void)lambda_not_found(call->request, &call->target, &err);
+    lambda_error_reply(call->request, &err);
+}
+
+static void on_invoked(const struct invoke_result *result, void *ctx)
+{
+    struct lambda_call *call = ctx;
+    struct request *request = call->request;
+    request->pg = NULL;
+    uuid_format(&result->request_id, request->id_text); /* the id AWS's clients show is that of the invocation */
+    switch (result->outcome) {
+    case INVOKE_DONE:
+        done_reply(call, result);
+        break;
+    case INVOKE_ACCEPTED:
+        (void)reply_empty(request, result->record.kind == 0 &&
+                                           request_header(request, "X-Amz-Invocation-Type") != NULL &&
+                                           strcmp(request_header(request, "X-Amz-Invocation-Type"), "DryRun") == 0
+                                       ? 204
+                                       : 202);
+        break;
+    case INVOKE_REFUSED:
+        lambda_refusal_reply(request, &result->refusal);
+        break;
+    case INVOKE_FAILED:
+        failed_reply(call, result->error);
+        break;
+    }
+    if (call->old_async && request->reply.status == 202) {
+        buf_puts(&request->reply.body, "{\"Status\":202}");
+        request->reply.content_type = "application/json";
+    }
+    request_finish(request);
+    free(call);
+}
+
+static int type_read(const struct request *request, enum invoke_type *type, struct err *err)
+{
+    const char *text = request_header(request, "X-Amz-Invocation-Type");
+    if (text == NULL || strcmp(text, "RequestResponse") == 0) {
+        *type = INVOKE_SYNC;
+    } else if (strcmp(text, "Event") == 0) {
+        *type = INVOKE_EVENT;
+    } else if (strcmp(text, "DryRun") == 0) {
+        *type = INVOKE_DRY_RUN;
+    } else {
+        (void)err_set(
+            err, ERR_INVALID,
+            "1 validation error detected: Value '%.60s' at 'invocationType' failed to satisfy constraint: Member "
+            "must satisfy enum value set: [Event, RequestResponse, DryRun]",
+            text);
+        return err_slug(err, "ValidationException");
+    }
+    return 0;
+}
+
+/* Payloads are JSON on these routes, as Lambda's are. */
+static int payload_check(const struct request *request, struct err *err)
+{
+    cJSON *tree = NULL;
+    struct err local = {0};
+    if (request->body.length == 0) {
+        return 0;
+    }
+    if (json_parse(buf_text(&request->body), request->body.length, &tree, &local) != 0) {
+        (void)err_set(err, ERR_INVALID, "Could not parse request body into json: %.300s", local.text);
+        return err_slug(err, "InvalidRequestContentException");
+    }
+    cJSON_Delete(tree);
+    return 0;
+}
+
+static int suspended(struct err *err)
+{
+    (void)err_set(err, ERR_INVALID, "The account is suspended.");
+    return err_slug(err, "AccessDeniedException");
+}
+
+static int start(struct request *request, enum invoke_type type, bool stream, bool old_async, struct err *err)
+{
+    struct engine *engine = api_get_options(request->api)->engine;
+    const char *log_type = request_header(request, "X-Amz-Log-Type");
+    const char *context = request_header(request, "X-Amz-Client-Context");
+    if (engine == NULL) {
+        return err_set(err, ERR_RETRY, "This node runs no functions.");
+    }
+    if (request->account_suspended) {
+        return suspended(err);
+    }
+    if (context != NULL && strlen(context) > CLIENT_CONTEXT_BYTES_MAX) {
+        (void)err_set(err, ERR_INVALID, "Client context must be no more than %d bytes.", CLIENT_CONTEXT_BYTES_MAX);
+        return err_slug(err, "InvalidRequestContentException");
+    }
+    struct lambda_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    *call = (struct lambda_call){.request = request, .stream = stream, .old_async = old_async};
+    if (payload_check(request, err) != 0 || lambda_target(request, &call->target, err) != 0) {
+        free(call);
+        return -1;
+    }
+    const struct invoke_request invoke = {.account_id = request->account_id,
+                                          .function = call->target.name,
+                                          .qualifier =
+                                              call->target.qualifier[0] != '\0' ? call->target.qualifier : NULL,
+                                          .type = type,
+                                          .payload = buf_text(&request->body),
+                                          .payload_length = request->body.length,
+                                          .log_tail = log_type != NULL && strcmp(log_type, "Tail") == 0,
+                                          .client_context = context,
+                                          .trace_id = request_header(request, "X-Amzn-Trace-Id"),
+                                          .idempotency_key = request_header(request, "amz-sdk-invocation-id")};
+    request_suspend(request);
+    if (engine_invoke(engine, &invoke, on_invoked, NULL, call, err) == 0) {
+        return HANDLER_LATER;
+    }
+    (void)lambda_not_found(request, &call->target, err);
+    free(call);
+    return -1;
+}
+
+int lambda_invoke_handler(struct request *request, struct err *err)
+{
+    enum invoke_type type = INVOKE_SYNC;
+    if (type_read(request, &type, err) != 0) {
+        return -1;
+    }
+    return start(request, type, false, false, err);
+}
+
+int lambda_invoke_async_handler(struct request *request, struct err *err)
+{
+    return start(request, INVOKE_EVENT, false, true, err);
+}
+
+int lambda_invoke_stream_handler(struct request *request, struct err *err)
+{
+    return start(request, INVOKE_SYNC, true, false, err);
+}
