@@ -119,8 +119,13 @@ void base64_encode(const void *bytes, size_t length, struct buf *out)
         uint32_t three = (uint32_t)at[i] << 16;
         three |= left > 1 ? (uint32_t)at[i + 1] << 8 : 0;
         three |= left > 2 ? at[i + 2] : 0;
-        char four[4] = {BASE64[three >> 18], BASE64[three >> 12 & 63], left > 1 ? BASE64[three >> 6 & 63] : '=',
-                        left > 2 ? BASE64[three & 63] : '='};
+        char four[4] = {BASE64[three >> 18], BASE64[three >> 12 & 63], '=', '='};
+        if (left > 1) {
+            four[2] = BASE64[three >> 6 & 63];
+        }
+        if (left > 2) {
+            four[3] = BASE64[three & 63];
+        }
         buf_append(out, four, sizeof four);
     }
 }

@@ -103,13 +103,18 @@ static int member(const cJSON *object, const char *pointer, const char *name, bo
                   struct err *err)
 {
     if (!cJSON_IsObject(object)) {
-        return err_field(err, pointer, "%s: must be an object", pointer[0] != '\0' ? pointer : "the document");
+        (void)err_field(err, pointer, "%s: must be an object", pointer[0] != '\0' ? pointer : "the document");
+        return -1;
     }
     *found = cJSON_GetObjectItemCaseSensitive(object, name);
     if (*found != NULL) {
         return 1;
     }
-    return required ? refuse(err, pointer, name, "is missing") : 0;
+    if (required) {
+        (void)refuse(err, pointer, name, "is missing");
+        return -1;
+    }
+    return 0;
 }
 
 int json_get_text(const cJSON *object, const char *pointer, const char *name, bool required, const char **value,

@@ -28,7 +28,10 @@ static bool fault(struct scan *scan, const char *what)
 
 static char peek(const struct scan *scan)
 {
-    return scan->at < scan->end ? *scan->at : '\0';
+    if (scan->at >= scan->end) {
+        return '\0';
+    }
+    return *scan->at;
 }
 
 static bool take(struct scan *scan, char c)
