@@ -38,18 +38,6 @@ int invoice_line_records_handler(struct request *request, struct err *err)
     return pending(err);
 }
 
-int event_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}
-
-int event_openmeter_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}
-
 int webhook_list_handler(struct request *request, struct err *err)
 {
     (void)request;
