@@ -13,16 +13,16 @@ async function fromBill(api, base, month) {
   }
   const [head, ...rows] = parseCsv(text);
   const at = Object.fromEntries(head.map((name, i) => [name, i]));
-  const cell = (row, ...names) => row[at[names.find((n) => n in at)]] ?? "";
+  const cell = (row, name) => row[at[name]] ?? "";
   const functions = {};
   let total = "0", currency = "";
   for (const row of rows) {
-    const type = cell(row, "row_type", "type", "kind");
+    const type = cell(row, "record_type");
     currency = cell(row, "currency") || currency;
     if (type === "total") total = cell(row, "amount");
     if (type === "share") {
-      const name = cell(row, "function", "function_name");
-      functions[name] = (Number(functions[name] ?? 0) + Number(cell(row, "exact_amount", "amount"))).toFixed(6);
+      const name = cell(row, "function");
+      functions[name] = (Number(functions[name] ?? 0) + Number(cell(row, "exact_amount"))).toFixed(6);
     }
   }
   return { total, currency, functions, forecast: null };
