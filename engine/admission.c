@@ -20,6 +20,7 @@ int admission_open(const struct admission_options *options, struct admission **a
     self->hook = options->hook;
     self->default_concurrency =
         options->default_concurrency > 0 ? options->default_concurrency : ADMISSION_DEFAULT_CONCURRENCY;
+    self->started_us = clock_wall_us();
     random_bytes(&self->holder, sizeof self->holder);
     self->holder &= INT64_MAX;
     if (options->prices != NULL) {

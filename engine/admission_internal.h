@@ -100,6 +100,7 @@ struct admission {
     char *conninfo; /* NULL: memory only, limits are set with admission_limit_set */
     int64_t node_id;
     int64_t holder; /* random: this run of this node */
+    int64_t started_us;
     struct farthing_hook *hook;
     uint64_t producer_id, epoch;
     struct admission_prices prices;

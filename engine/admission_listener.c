@@ -70,7 +70,7 @@ static int attend(struct admission *admission, struct pg **pg, struct err *err)
         }
         if (pg_listen(*pg, "farthing_quota", err) != 0 ||
             (admission->node_id != 0 &&
-             lease_store_forget_runs(*pg, admission->node_id, admission->holder, err) != 0)) {
+             lease_store_forget_runs(*pg, admission->node_id, admission->holder, admission->started_us, err) != 0)) {
             pg_close(pg);
             return -1;
         }

@@ -32,7 +32,11 @@ static const struct pg_stmt LEASE_RELIEVE = {
 
 static const struct pg_stmt LEASE_FORGET_RUNS = {
     .name = "lease.forget_runs",
-    .sql = "DELETE FROM quota_lease WHERE node_id = $1::int8 AND holder <> $2::int8 AND period = date '1970-01-01'",
+    .sql = "WITH gone AS (DELETE FROM quota_lease WHERE node_id = $1::int8 AND holder <> $2::int8 AND period = date "
+           "'1970-01-01')"
+           " UPDATE quota_lease SET over_at = $3::timestamptz WHERE node_id = $1::int8 AND holder <> $2::int8 AND "
+           "over_at IS NULL"
+           " AND period <> date '1970-01-01'",
     .expect = PG_NO_ROWS,
 };
 
@@ -132,8 +136,8 @@ int lease_store_relieve(struct pg *pg, const struct lease_key *key, const char *
     return pg_run(pg, &LEASE_RELIEVE, params, NULL, NULL, NULL, err);
 }
 
-int lease_store_forget_runs(struct pg *pg, int64_t node_id, int64_t holder, struct err *err)
+int lease_store_forget_runs(struct pg *pg, int64_t node_id, int64_t holder, int64_t started_us, struct err *err)
 {
-    const struct pg_param params[] = {PG_P_I64(node_id), PG_P_I64(holder), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(node_id), PG_P_I64(holder), PG_P_TIME(started_us), PG_P_END};
     return pg_run(pg, &LEASE_FORGET_RUNS, params, NULL, NULL, NULL, err);
 }

@@ -38,7 +38,8 @@ int lease_store_positions(struct pg *pg, const struct lease_key *key, int64_t no
 int lease_store_relieve(struct pg *pg, const struct lease_key *key, const char *positions, int64_t used, int64_t now_us,
                         int64_t cost_us, struct err *err);
 
-/* A node that starts knows that its earlier runs are over: their concurrency comes back at once. */
-int lease_store_forget_runs(struct pg *pg, int64_t node_id, int64_t holder, struct err *err);
+/* A node that started at started_us, by its own clock, knows that its earlier runs are over: their concurrency comes
+ * back at once, the rest when their records are in. */
+int lease_store_forget_runs(struct pg *pg, int64_t node_id, int64_t holder, int64_t started_us, struct err *err);
 
 #endif

@@ -71,6 +71,7 @@ CREATE TABLE quota_lease (
     ingested       bigint      NOT NULL DEFAULT 0,
     call_ms        bigint      NOT NULL DEFAULT 0,
     expires_at     timestamptz NOT NULL,
+    over_at        timestamptz,
     PRIMARY KEY (account_id, name, period, holder),
     FOREIGN KEY (account_id, name, period) REFERENCES quota_period (account_id, name, period),
     CHECK (ingested <= granted)
@@ -93,6 +94,7 @@ COMMENT ON COLUMN quota_lease.mark_sequence IS 'When the cursor of the spool is 
 COMMENT ON COLUMN quota_lease.passed IS 'Units of earlier marks: in usage_hourly, perhaps not yet in quota_period.used.';
 COMMENT ON COLUMN quota_lease.ingested IS 'Units known to be in usage_hourly, and so in quota_period.used.';
 COMMENT ON COLUMN quota_lease.call_ms IS 'Longest a call admitted under it can last.';
+COMMENT ON COLUMN quota_lease.over_at IS 'The node started again then, by its own clock: the holder is gone.';
 COMMENT ON COLUMN quota_lease.expires_at IS 'Then forfeit until the spool of the holder is known to be in.';
 
 CREATE TABLE quota_notice (

@@ -37,6 +37,18 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION quota_limit_in_force IS 'The limit that blocks now; null: none.';
 
+-- Nothing of this lease can be used any more and all that was used is in usage_hourly. Expiry alone never says so.
+CREATE FUNCTION quota_lease_over(l quota_lease, c producer_cursor, p_now timestamptz) RETURNS boolean
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(l.expires_at < p_now AND (
+               l.granted = l.ingested                                                   -- nothing was out
+            OR c.epoch > l.epoch                                                        -- records of a later run are in
+            OR (c.complete_through IS NULL AND c.updated_at > l.expires_at)             -- its spool was emptied and retired
+            OR c.complete_through > l.over_at                                           -- the node started again, then caught up
+            OR c.complete_through > l.expires_at + (l.call_ms + 60000) * interval '1 millisecond'), false) -- its calls are over
+$$;
+COMMENT ON FUNCTION quota_lease_over IS 'Whether a lease can be let go of: its holder spends no more and its records are in.';
+
 -- What each lease of a period may be relieved of: "holder:ingested:gone" words. Read BEFORE the usage they are set against.
 CREATE FUNCTION quota_positions(p_account bigint, p_name text, p_period date, p_now timestamptz) RETURNS text
 LANGUAGE sql VOLATILE AS $$
@@ -44,10 +56,7 @@ LANGUAGE sql VOLATILE AS $$
                CASE WHEN c.epoch > l.epoch
                       OR (c.epoch = l.epoch AND (c.complete_through IS NULL OR c.last_sequence >= l.mark_sequence - 1))
                     THEN greatest(l.mark_units, l.passed, l.ingested) ELSE greatest(l.passed, l.ingested) END,
-               CASE WHEN l.expires_at < p_now
-                     AND (l.granted = l.ingested OR c.epoch > l.epoch OR (c.epoch = l.epoch AND (c.complete_through IS NULL
-                          OR c.complete_through > l.expires_at + (l.call_ms + 60000) * interval '1 millisecond')))
-                    THEN 1 ELSE 0 END), ' ' ORDER BY l.holder), '')
+               CASE WHEN quota_lease_over(l, c, p_now) THEN 1 ELSE 0 END), ' ' ORDER BY l.holder), '')
       FROM quota_lease l LEFT JOIN producer_cursor c ON c.producer_id = l.producer_id AND l.producer_id <> 0
      WHERE l.account_id = p_account AND l.name = p_name AND l.period = p_period
 $$;

@@ -10,7 +10,7 @@ LANGUAGE sql STABLE AS $$
                     WHEN c.epoch > l.epoch OR (c.epoch = l.epoch
                          AND (c.complete_through IS NULL OR c.last_sequence >= l.mark_sequence - 1))
                     THEN greatest(l.mark_units, l.passed, l.ingested) ELSE greatest(l.passed, l.ingested) END AS ingested,
-               l.expires_at < clock_timestamp() AND c.epoch > l.epoch AS over
+               quota_lease_over(l, c, clock_timestamp()) AS over
           FROM quota_lease l LEFT JOIN producer_cursor c ON c.producer_id = l.producer_id AND l.producer_id <> 0
          WHERE l.account_id = p_account AND l.period IN (p_period, date '1970-01-01')
     ), month AS (

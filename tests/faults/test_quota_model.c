@@ -53,8 +53,8 @@ struct node {
     struct pool pool;
     struct lease_key key;
     bool alive;
-    int64_t back_ms; /* dead: when it starts again */
-    int64_t cut_ms;  /* cannot reach the database until then */
+    int64_t back_ms;  /* dead: when it starts again */
+    int64_t cut_ms;   /* cannot reach the database until then */
     int64_t stall_ms; /* nothing of its spool is stored until then */
     int64_t skew_us;
     int64_t busy; /* chance of a call a step, per mille */
@@ -63,6 +63,8 @@ struct node {
     /* Spool: records of all epochs in order. */
     int64_t costs[RECORDS_MAX];
     int64_t emitted_us[RECORDS_MAX];
+    int64_t epochs[RECORDS_MAX], sequences[RECORDS_MAX];
+    int64_t cursor_epoch, cursor_last;
     int records, ingested;
     int epoch_start; /* first record of the running epoch */
     int64_t epoch;   /* of the writer */
@@ -136,18 +138,15 @@ static const struct pg_stmt SET_LIMIT = {
     .expect = PG_NO_ROWS,
 };
 
-/* Store the next records of a spool, up to the end of their epoch, with the cursor, in one transaction. */
+/* Store the next records of a spool, with the cursor, in one transaction. */
 static void ingest(struct model *model, struct node *node, int most)
 {
     struct err err = {0};
-    int end = node->ingested < node->epoch_start ? node->epoch_start : node->records;
-    int upto = node->ingested + most < end ? node->ingested + most : end;
-    int64_t epoch = node->ingested < node->epoch_start ? node->epoch - 1 : node->epoch;
+    int upto = node->ingested + most < node->records ? node->ingested + most : node->records;
     int64_t sum = 0;
     for (int i = node->ingested; i < upto; i++) {
         sum += node->costs[i];
     }
-    int first = epoch == node->epoch ? node->epoch_start : node->ingested; /* older epochs: only the end matters */
     bool caught_up = upto == node->records;
     int64_t through_us = (caught_up ? db_now_us(model) : node->emitted_us[upto]) + node->skew_us;
     must(model, pg_begin(model->pg, PG_READ_COMMITTED, &err), &err);
@@ -156,12 +155,15 @@ static void ingest(struct model *model, struct node *node, int most)
                                          PG_P_I64(upto - node->ingested), PG_P_I64(sum), PG_P_END};
         must(model, pg_run(model->pg, &INGEST_USAGE, usage, NULL, NULL, NULL, &err), &err);
     }
-    int64_t last = epoch == node->epoch ? upto - first - 1 : -1;
-    if (epoch == node->epoch) {
-        const struct pg_param cursor[] = {PG_P_I64(node->key.producer_id), PG_P_I64(epoch),       PG_P_I64(last),
-                                          PG_P_I64(node->key.node_id),     PG_P_TIME(through_us), PG_P_END};
-        must(model, pg_run(model->pg, &INGEST_CURSOR, cursor, NULL, NULL, NULL, &err), &err);
+    /* As the aggregator does: the epoch moves with a record, complete_through also without. */
+    if (upto > node->ingested) {
+        node->cursor_epoch = node->epochs[upto - 1];
+        node->cursor_last = node->sequences[upto - 1];
     }
+    const struct pg_param cursor[] = {PG_P_I64(node->key.producer_id), PG_P_I64(node->cursor_epoch),
+                                      PG_P_I64(node->cursor_last),     PG_P_I64(node->key.node_id),
+                                      PG_P_TIME(through_us),           PG_P_END};
+    must(model, pg_run(model->pg, &INGEST_CURSOR, cursor, NULL, NULL, NULL, &err), &err);
     must(model, pg_commit(model->pg, &err), &err);
     node->ingested = upto;
 }
@@ -185,7 +187,11 @@ static void node_start(struct model *model, struct node *node)
     node->epoch_start = node->records;
     node->key.epoch = node->epoch;
     node->key.holder = (int64_t)(next_random() >> 1);
-    (void)model;
+    struct err err = {0};
+    must(
+        model,
+        lease_store_forget_runs(model->pg, node->key.node_id, node->key.holder, db_now_us(model) + node->skew_us, &err),
+        &err);
 }
 
 static void node_die(struct model *model, struct node *node)
@@ -213,6 +219,15 @@ static void node_call(struct model *model, struct node *node)
         (struct call){worst, chance(200) ? worst : between(0, worst), model->now_ms + between(0, 3000)};
 }
 
+static void node_emit(struct model *model, struct node *node, int64_t cost)
+{
+    node->emitted_us[node->records] = db_now_us(model);
+    node->epochs[node->records] = node->epoch;
+    node->sequences[node->records] = node->records - node->epoch_start;
+    node->costs[node->records++] = cost;
+    model->consumed += cost;
+}
+
 static void node_finish(struct model *model, struct node *node)
 {
     for (int i = 0; i < node->running; i++) {
@@ -221,9 +236,7 @@ static void node_finish(struct model *model, struct node *node)
             continue;
         }
         node->calls[i--] = node->calls[--node->running];
-        node->emitted_us[node->records] = db_now_us(model);
-        node->costs[node->records++] = call.cost;
-        model->consumed += call.cost;
+        node_emit(model, node, call.cost);
         if (chance(5)) {
             node_die(model, node); /* after emit, before settle */
             return;
@@ -376,9 +389,7 @@ static void at_rest(struct model *model)
         int64_t cost = model->unit / 10 > 0 ? model->unit / 10 : 1;
         if (pool_take(&node->pool, cost, model->now_ms * MS)) {
             atomic_store(&node->pool.touched_ns, model->now_ms * MS);
-            node->emitted_us[node->records] = db_now_us(model);
-            node->costs[node->records++] = cost;
-            model->consumed += cost;
+            node_emit(model, node, cost);
             pool_give(&node->pool, cost, cost);
             check(model);
             tries = 0;
@@ -416,9 +427,10 @@ static void run(struct pg *pg, uint64_t round_seed, int64_t round)
         node->key = (struct lease_key){.account_id = model.account_id,
                                        .name = NAME,
                                        .period_us = period_us,
-                                       .node_id = i + 1,
+                                       .node_id = round * NODES_MAX + i + 1,
                                        .producer_id = (int64_t)(next_random() >> 1) + 1,
                                        .default_limit = LEASE_NO_DEFAULT};
+        node->cursor_last = -1;
         node->skew_us = between(-5000000, 5000000);
         node->busy = chance(300) ? 10 : between(100, 1000);
         node_start(&model, node);
