@@ -38,7 +38,7 @@ int admission_open(const struct admission_options *options, struct admission **a
         }
     }
     if (admission_core_init(self, err) != 0 || refusals_new(&self->refusals, err) != 0 ||
-        workers_start(self, err) != 0 || listener_start(self, err) != 0) {
+        admission_workers_start(self, err) != 0 || listener_start(self, err) != 0) {
         goto fail;
     }
     *admission = self;
@@ -56,7 +56,7 @@ void admission_close(struct admission **admission)
     }
     atomic_store(&self->stop, true);
     listener_stop(self);
-    workers_stop(self);
+    admission_workers_stop(self);
     if (self->refusals != NULL) {
         refusals_flush(self);
         refusals_free(&self->refusals);

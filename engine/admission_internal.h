@@ -158,8 +158,8 @@ void refusal_fill(struct admission *admission, const struct account *account, co
                   const struct obstacle *obstacle, int64_t now_ns, struct admission_refusal *refusal);
 
 /* ---- admission_worker.c ---- */
-int workers_start(struct admission *admission, struct err *err);
-void workers_stop(struct admission *admission);
+int admission_workers_start(struct admission *admission, struct err *err);
+void admission_workers_stop(struct admission *admission);
 void worker_queue(struct admission *admission, struct account *account);
 /* Another node wants what lies idle of a limit here. */
 void worker_want(struct admission *admission, int64_t account_id, const char *name, int64_t month);

@@ -418,7 +418,7 @@ void worker_want(struct admission *admission, int64_t account_id, const char *na
     }
 }
 
-int workers_start(struct admission *admission, struct err *err)
+int admission_workers_start(struct admission *admission, struct err *err)
 {
     if (admission->conninfo == NULL) {
         return 0;
@@ -440,7 +440,7 @@ int workers_start(struct admission *admission, struct err *err)
     return 0;
 }
 
-void workers_stop(struct admission *admission)
+void admission_workers_stop(struct admission *admission)
 {
     for (int i = 0; i < ADMISSION_WORKERS; i++) {
         struct worker *worker = &admission->workers[i];
