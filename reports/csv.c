@@ -91,3 +91,8 @@ int csv_end(struct csv *csv, struct err *err)
     }
     return 0;
 }
+
+void csv_abandon(struct csv *csv)
+{
+    buf_free(&csv->buf);
+}

@@ -35,5 +35,7 @@ void csv_i64(struct csv *csv, int64_t value);
 void csv_row_end(struct csv *csv);
 /* Hands over what is buffered and releases; -1 with the first error. */
 int csv_end(struct csv *csv, struct err *err);
+/* Releases and forgets what is buffered: the report failed, and half of it helps nobody. */
+void csv_abandon(struct csv *csv);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include "billing/bill.h"
 #include "common/err.h"
+#include "reports/focus.h"
+#include "reports/records.h"
 #include "reports/report_internal.h"
 #include "reports/report_store.h"
 
@@ -27,10 +29,10 @@ static const struct {
 
 #define LAYOUT_COUNT (sizeof LAYOUTS / sizeof LAYOUTS[0])
 
-/* Layouts this build can write; the others answer that they cannot. */
+/* Layouts this program can write; the others answer that they cannot. */
 static bool written(enum report_layout layout)
 {
-    return layout == REPORT_SUMMARY;
+    return layout == REPORT_SUMMARY || layout == REPORT_FOCUS || layout == REPORT_AWS || layout == REPORT_RECORDS;
 }
 
 int report_layout_parse(const char *text, const char *field, enum report_layout *layout, struct err *err)
@@ -41,7 +43,8 @@ int report_layout_parse(const char *text, const char *field, enum report_layout 
             return 0;
         }
     }
-    return err_field(err, field, "%s is \"%.40s\"; layouts are: summary", field[0] == '/' ? field + 1 : field, text);
+    return err_field(err, field, "%s is \"%.40s\"; layouts are summary, focus, aws and records",
+                     field[0] == '/' ? field + 1 : field, text);
 }
 
 int report_focus_version_parse(const char *text, const char *field, enum report_focus_version *version, struct err *err)
@@ -68,62 +71,114 @@ const char *report_file_extension(enum report_layout layout)
     return LAYOUTS[layout].extension;
 }
 
-static int need_written(enum report_layout layout, struct err *err)
+/* ---- one report: a layout, and whatever it needs ---- */
+
+struct report {
+    struct pg *pg;
+    struct month month;
+    const struct report_options *options;
+    struct csv csv;
+};
+
+static const char *issuer_of(const struct report_options *options)
 {
-    if (written(layout)) {
-        return 0;
+    return options->issuer != NULL ? options->issuer : "Farthing";
+}
+
+static int begin(struct report *report, report_sink_fn *sink, void *ctx, struct err *err)
+{
+    enum report_layout layout = report->options->layout;
+    if (!written(layout)) {
+        return err_field(err, "layout", "layout %s cannot be written", LAYOUTS[layout].name);
     }
-    return err_field(err, "layout", "layout %s cannot be written", LAYOUTS[layout].name);
+    csv_begin(&report->csv, report->options, layout == REPORT_AWS, sink, ctx);
+    return 0;
+}
+
+static void write_header(struct report *report)
+{
+    switch ((int)report->options->layout) {
+    case REPORT_FOCUS:
+        focus_header(&report->csv, report->options->focus_version);
+        break;
+    case REPORT_AWS:
+        aws_header(&report->csv);
+        break;
+    case REPORT_RECORDS:
+        records_header(&report->csv);
+        break;
+    default:
+        summary_header(&report->csv);
+    }
+}
+
+static void write_bill(struct report *report, const struct bill *bill, const struct map *tags)
+{
+    const char *issuer = issuer_of(report->options);
+    const struct focus focus = {.version = report->options->focus_version, .issuer = issuer, .tags = tags};
+    switch ((int)report->options->layout) {
+    case REPORT_FOCUS:
+        focus_bill(&report->csv, &focus, bill);
+        break;
+    case REPORT_AWS:
+        aws_bill(&report->csv, bill, issuer);
+        break;
+    default:
+        summary_bill(&report->csv, bill);
+    }
+}
+
+/* One account's part of the report. */
+static int write_account(int64_t account_id, void *ctx, struct err *err)
+{
+    struct report *report = ctx;
+    struct bill *bill = NULL;
+    struct map *tags = NULL;
+    enum report_layout layout = report->options->layout;
+    unsigned split =
+        layout == REPORT_FOCUS ? BILL_SPLIT_FUNCTION | BILL_SPLIT_VERSION | BILL_SPLIT_DAY : BILL_SPLIT_FUNCTION;
+    if (layout == REPORT_RECORDS) {
+        return records_month(&report->csv, report->pg, account_id, report->month, err);
+    }
+    int rc = bill_load(report->pg, account_id, report->month, split, &bill, err);
+    if (rc == 0 && layout == REPORT_FOCUS) {
+        rc = report_store_tags(report->pg, account_id, &tags, err);
+    }
+    if (rc == 0) {
+        write_bill(report, bill, tags);
+    }
+    report_store_tags_free(&tags);
+    bill_free(&bill);
+    return rc;
+}
+
+static int end(struct report *report, int rc, struct err *err)
+{
+    if (rc != 0) {
+        csv_abandon(&report->csv);
+        return -1;
+    }
+    return csv_end(&report->csv, err);
 }
 
 int report_bill(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                 report_sink_fn *sink, void *ctx, struct err *err)
 {
-    struct bill *bill = NULL;
-    struct csv csv;
-    if (need_written(options->layout, err) != 0 ||
-        bill_load(pg, account_id, month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
+    struct report report = {.pg = pg, .month = month, .options = options};
+    if (begin(&report, sink, ctx, err) != 0) {
         return -1;
     }
-    csv_begin(&csv, options, false, sink, ctx);
-    summary_header(&csv);
-    summary_bill(&csv, bill);
-    bill_free(&bill);
-    return csv_end(&csv, err);
-}
-
-struct all {
-    struct pg *pg;
-    struct month month;
-    struct csv csv;
-};
-
-static int one_of_all(int64_t account_id, void *ctx, struct err *err)
-{
-    struct all *all = ctx;
-    struct bill *bill = NULL;
-    if (bill_load(all->pg, account_id, all->month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
-        return -1;
-    }
-    summary_bill(&all->csv, bill);
-    bill_free(&bill);
-    return 0;
+    write_header(&report);
+    return end(&report, write_account(account_id, &report, err), err);
 }
 
 int report_all(struct pg *pg, struct month month, const struct report_options *options, report_sink_fn *sink, void *ctx,
                struct err *err)
 {
-    struct all all = {.pg = pg, .month = month};
-    if (need_written(options->layout, err) != 0) {
+    struct report report = {.pg = pg, .month = month, .options = options};
+    if (begin(&report, sink, ctx, err) != 0) {
         return -1;
     }
-    csv_begin(&all.csv, options, false, sink, ctx);
-    summary_header(&all.csv);
-    int rc = report_store_accounts(pg, month, one_of_all, &all, err);
-    struct err end = {0};
-    if (csv_end(&all.csv, &end) != 0 && rc == 0) {
-        *err = end;
-        rc = -1;
-    }
-    return rc;
+    write_header(&report);
+    return end(&report, report_store_accounts(pg, month, write_account, &report, err), err);
 }

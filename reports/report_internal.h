@@ -14,4 +14,7 @@ void report_quantity(enum meter meter, int64_t quantity, char text[MONEY_TEXT_BY
 void summary_header(struct csv *csv);
 void summary_bill(struct csv *csv, const struct bill *bill);
 
+void aws_header(struct csv *csv);
+void aws_bill(struct csv *csv, const struct bill *bill, const char *issuer);
+
 #endif

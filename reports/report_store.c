@@ -1,8 +1,12 @@
 #include "reports/report_store.h"
 
+#include "common/err.h"
+#include "common/map.h"
 #include "schema/pg.h"
 
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define ACCOUNTS_PAGE 500
 
@@ -49,4 +53,52 @@ int report_store_accounts(struct pg *pg, struct month month, report_account_fn *
         }
     } while (page.count == ACCOUNTS_PAGE);
     return 0;
+}
+
+static const struct pg_stmt REPORT_TAGS = {
+    .name = "report.tags",
+    .sql = "SELECT function_id, tags::text AS tags FROM function WHERE account_id = $1::int8 AND tags <> '{}'::jsonb",
+    .expect = PG_ANY_ROWS,
+};
+
+static int take_tags(const struct pg_row *row, void *ctx, struct err *err)
+{
+    int64_t function_id = pg_get_i64(row, "function_id");
+    char *tags = strdup(pg_get_text(row, "tags"));
+    if (tags == NULL || map_put(ctx, &function_id, sizeof function_id, tags) != 0) {
+        free(tags);
+        return err_set(err, ERR_SYSTEM, "tags: out of memory");
+    }
+    return 0;
+}
+
+int report_store_tags(struct pg *pg, int64_t account_id, struct map **tags, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_END};
+    struct map *self = map_new();
+    if (self == NULL) {
+        return err_set(err, ERR_SYSTEM, "tags: out of memory");
+    }
+    if (pg_run(pg, &REPORT_TAGS, params, take_tags, self, NULL, err) != 0) {
+        report_store_tags_free(&self);
+        return -1;
+    }
+    *tags = self;
+    return 0;
+}
+
+static void free_tags(const void *key, size_t key_length, void *value, void *ctx)
+{
+    (void)key;
+    (void)key_length;
+    (void)ctx;
+    free(value);
+}
+
+void report_store_tags_free(struct map **tags)
+{
+    if (*tags != NULL) {
+        map_each(*tags, free_tags, NULL);
+        map_free(tags);
+    }
 }

@@ -1,6 +1,6 @@
 /*
- * Goal:   a bill from rollups in a real PostgreSQL: golden invoice G1 to the cent, split over functions, as CSV whose total is
- *         the sum of its lines; the price book and overrides in force; unknown accounts and months ahead are refused.
+ * Goal:   a bill from rollups in a real PostgreSQL: golden invoice G1 to the cent, split over functions, as CSV whose
+ * total is the sum of its lines; the price book and overrides in force; unknown accounts and months ahead are refused.
  * Method: rows of usage_hourly written by SQL, everything else through the public calls.
  */
 #include "billing/bill.h"
@@ -25,14 +25,15 @@ static struct pg *open_database(void)
     ck_assert_msg(rc == 0, "%s", err.text);
     rc = price_book_seed(pg, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
-    rc = pg_script(pg,
-                   "INSERT INTO account (account_id, name, display_name) VALUES (100000000001, 'acme', 'Acme, \"Inc.\"');"
-                   "INSERT INTO function (account_id, function_id, name) VALUES (100000000001, 1, 'thumb'), "
-                   "(100000000001, 2, '=cmd');"
-                   "INSERT INTO usage_hourly SELECT 100000000001, '2026-10-05 10:00+00'::timestamptz + n * interval '1 hour', "
-                   "1 + n % 2, 0, 1536, 0, 0, 30000, 30000, 0, 0, 0, 0, 0, 0, 0, 3600000, 5529600000, 0, 0, 0, 0, 0, 0, 0, 0, 0 "
-                   "FROM generate_series(0, 99) n",
-                   &err);
+    rc = pg_script(
+        pg,
+        "INSERT INTO account (account_id, name, display_name) VALUES (100000000001, 'acme', 'Acme, \"Inc.\"');"
+        "INSERT INTO function (account_id, function_id, name) VALUES (100000000001, 1, 'thumb'), "
+        "(100000000001, 2, '=cmd');"
+        "INSERT INTO usage_hourly SELECT 100000000001, '2026-10-05 10:00+00'::timestamptz + n * interval '1 hour', "
+        "1 + n % 2, 0, 1536, 0, 0, 30000, 30000, 0, 0, 0, 0, 0, 0, 0, 3600000, 5529600000, 0, 0, 0, 0, 0, 0, 0, 0, 0 "
+        "FROM generate_series(0, 99) n",
+        &err);
     ck_assert_msg(rc == 0, "%s", err.text);
     return pg;
 }
@@ -85,7 +86,8 @@ START_TEST(summary_is_deterministic_and_adds_up)
     /* The freshness column moves with the clock; everything before it is the same. */
     ck_assert_uint_eq(one.length, two.length);
     ck_assert_ptr_nonnull(strstr(buf_text(&one), ",Total,,,,,,2.73,USD,"));
-    ck_assert_ptr_nonnull(strstr(buf_text(&one), "\"Compute, x86_64, tier 1\",,140000,GB-Seconds,0.0000166667,2.333338,2.33,USD,"));
+    ck_assert_ptr_nonnull(
+        strstr(buf_text(&one), "\"Compute, x86_64, tier 1\",,140000,GB-Seconds,0.0000166667,2.333338,2.33,USD,"));
     ck_assert_ptr_nonnull(strstr(buf_text(&one), ",=cmd,"));
     buf_free(&one);
     options.csv_safe = true;

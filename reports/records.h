@@ -1,0 +1,14 @@
+/*
+ * records.h - the raw records of one account and month as CSV, in constant memory.
+ */
+#ifndef FARTHING_REPORTS_RECORDS_H
+#define FARTHING_REPORTS_RECORDS_H
+
+#include "reports/csv.h"
+
+struct pg;
+
+void records_header(struct csv *csv);
+int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, struct err *err);
+
+#endif
