@@ -20,6 +20,7 @@
 #include "api/key_store.h"
 #include "api/node_prices.h"
 #include "api/node_store.h"
+#include "api/webhook_sender.h"
 #include "billing/price_book.h"
 #include "common/buf.h"
 #include "common/check.h"
@@ -61,6 +62,7 @@ struct node {
     struct prices *prices;
     struct admission *admission;
     struct engine *engine;
+    struct webhook_sender *webhooks;
     struct api *api;
     atomic_bool stop;
     int64_t beat_us, expire_us;
@@ -277,6 +279,12 @@ static int engine_start(struct node *node, struct err *err)
     return engine_open(&options, &node->engine, err);
 }
 
+static int webhooks_start(struct node *node, struct err *err)
+{
+    const struct webhook_sender_options options = {.conninfo = node->conninfo, .node_key = node->key};
+    return has_role(node, "api") ? webhook_sender_start(&options, &node->webhooks, err) : 0;
+}
+
 static int http_start(struct node *node, struct err *err)
 {
     const char *listen = node->options.listen != NULL ? node->options.listen : "127.0.0.1:8080";
@@ -310,7 +318,7 @@ static int start_all(struct node *node, struct err *err)
     if (data_dir_open(node, err) != 0 || database_open(node, err) != 0 || admin_key_open(node, err) != 0 ||
         node_store_put(node->pg, node->name, "", FARTHING_VERSION, &node->node_id, err) != 0 ||
         prices_open(node->conninfo, &node->prices, err) != 0 || metering_open(node, err) != 0 ||
-        engine_start(node, err) != 0) {
+        engine_start(node, err) != 0 || webhooks_start(node, err) != 0) {
         return -1;
     }
     return http_start(node, err);
@@ -485,7 +493,12 @@ void node_close(struct node **ref)
         (void)api_drained(node->api, DRAIN_REST_MS);
         api_close(&node->api);
     }
-    aggregator_stop(&node->aggregator, true);
+    if (node->webhooks != NULL) {
+        webhook_sender_stop(&node->webhooks);
+    }
+    if (node->aggregator != NULL) {
+        aggregator_stop(&node->aggregator, true);
+    }
     admission_close(&node->admission);
     farthing_hook_close(&node->hook);
     prices_close(&node->prices);

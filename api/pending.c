@@ -37,33 +37,3 @@ int invoice_line_records_handler(struct request *request, struct err *err)
     (void)request;
     return pending(err);
 }
-
-int webhook_list_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}
-
-int webhook_create_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}
-
-int webhook_get_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}
-
-int webhook_delete_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}
-
-int webhook_deliveries_handler(struct request *request, struct err *err)
-{
-    (void)request;
-    return pending(err);
-}

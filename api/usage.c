@@ -382,10 +382,14 @@ static int totals_reply(struct request *request, struct usage_query *query, stru
     struct json_writer writer;
     char text[CALENDAR_TEXT_BYTES];
     query->group_by = USAGE_GROUP_ACCOUNT | USAGE_GROUP_FUNCTION;
-    query->limit = INT64_MAX;
-    if (usage_query_run(request->pg, query, on_count, &count, &freshness, err) != 0) {
-        return -1;
-    }
+    query->limit = USAGE_ROWS_MAX;
+    query->offset = 0;
+    do {
+        if (usage_query_run(request->pg, query, on_count, &count, &freshness, err) != 0) {
+            return -1;
+        }
+        query->offset += USAGE_ROWS_MAX;
+    } while (count.functions == query->offset);
     query->group_by = 0;
     reply_json_begin(request, &writer);
     head_members(&writer, query);
