@@ -1,0 +1,272 @@
+#include "engine/async.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "engine/async_store.h"
+#include "engine/engine_internal.h"
+#include "schema/pg.h"
+
+#define POLL_NS INT64_C(1000000000)   /* for events of other nodes and those that became due */
+#define BATCH 32
+#define RUNNING_MAX 64
+#define OWNED_MARGIN_S 60
+
+struct async {
+    struct engine *engine;
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+    bool look;    /* something was put in */
+    int running;
+    struct call *finished; /* to be written down */
+    _Atomic int64_t pending, oldest_us;
+};
+
+/* What is known of an event while it runs. */
+struct run {
+    struct async *async;
+    struct async_event event;
+    enum invoke_outcome outcome;
+    bool failed;
+    struct err error;
+    struct run *next;
+};
+
+static void on_done(const struct invoke_result *result, void *ctx);
+
+/* ---- accepting ---- */
+
+static void accept_job(struct engine *engine, struct pg *pg, void *ctx)
+{
+    struct call *call = ctx;
+    struct err err = {0};
+    int64_t function_id = 0;
+    if (pg == NULL) {
+        (void)err_set(&err, ERR_RETRY, "the database cannot be reached now");
+        call_fail(call, &err);
+        return;
+    }
+    if (async_store_put(pg, call->account_id, call->function, call->qualifier, &call->id, call->payload.data, call->payload.length,
+                        call->client_context, &function_id, &err) != 0) {
+        call_fail(call, &err);
+        return;
+    }
+    call->outcome = INVOKE_ACCEPTED;
+    call_answer(call);
+    struct async *async = engine->async;
+    (void)pthread_mutex_lock(&async->lock);
+    async->look = true;
+    (void)pthread_cond_signal(&async->wake);
+    (void)pthread_mutex_unlock(&async->lock);
+}
+
+void async_accept(struct async *async, struct call *call)
+{
+    worker_do(async->engine, accept_job, true, call);
+}
+
+/* ---- running ---- */
+
+static void start_run(struct async *async, struct async_event *event)
+{
+    struct engine *engine = async->engine;
+    struct run *run = calloc(1, sizeof *run);
+    const struct invoke_request request = {
+        .account_id = event->account_id,
+        .function = event->function,
+        .qualifier = event->qualifier,
+        .type = INVOKE_EVENT,
+        .payload = event->payload.data,
+        .payload_length = event->payload.length,
+        .client_context = event->client_context.length > 0 ? buf_text(&event->client_context) : NULL,
+    };
+    struct call *call = run != NULL ? call_new(engine, &request) : NULL;
+    if (call == NULL) {
+        free(run);
+        async_event_free(event);
+        (void)pthread_mutex_lock(&async->lock);
+        async->running--;
+        (void)pthread_mutex_unlock(&async->lock);
+        return; /* its ownership ends, it is taken again */
+    }
+    run->async = async;
+    run->event = *event;
+    call->async = true;
+    call->id = event->request_id;
+    uuid_format(&call->id, call->id_text);
+    call->attempt = (uint16_t)(event->attempt + 1);
+    call->done = on_done;
+    call->ctx = run;
+    engine_start(call);
+}
+
+static void settle_job(struct engine *engine, struct pg *pg, void *ctx)
+{
+    (void)engine;
+    struct run *run = ctx;
+    struct async *async = run->async;
+    struct err err = {0};
+    int rc = -1;
+    if (pg != NULL) {
+        if (run->outcome == INVOKE_DONE) {
+            rc = run->failed ? async_store_failed(pg, &run->event, &err) : async_store_remove(pg, &run->event, &err);
+        } else if (run->outcome == INVOKE_FAILED && run->error.code == ERR_NOT_FOUND) {
+            rc = async_store_remove(pg, &run->event, &err);
+        } else {
+            rc = async_store_throttled(pg, &run->event, &err);
+        }
+    }
+    if (rc != 0) {
+        /* It stays owned until then; afterwards it runs again: at least once. */
+        LOG(LOG_LEVEL_WARN, "event.not_settled", LF_I64("event", run->event.event_id), LF_STR("error", err.text));
+    }
+    async_event_free(&run->event);
+    free(run);
+    (void)pthread_mutex_lock(&async->lock);
+    async->running--;
+    async->look = true;
+    (void)pthread_cond_broadcast(&async->wake);
+    (void)pthread_mutex_unlock(&async->lock);
+}
+
+static void on_done(const struct invoke_result *result, void *ctx)
+{
+    struct run *run = ctx;
+    run->outcome = result->outcome;
+    run->failed = result->function_error != NULL;
+    if (result->outcome == INVOKE_FAILED && result->error != NULL) {
+        run->error = *result->error;
+    }
+    worker_do(run->async->engine, settle_job, true, run);
+}
+
+/* ---- the thread ---- */
+
+static int take_some(struct async *async, struct pg *pg, int room)
+{
+    struct async_event events[BATCH];
+    int count = 0;
+    struct err err = {0};
+    int64_t pending = 0;
+    int64_t oldest = 0;
+    int most = room < BATCH ? room : BATCH;
+    if (async_store_take(pg, async->engine->options.node_id, FUNCTION_TIMEOUT_S_MAX + OWNED_MARGIN_S, most, events, &count, &err) != 0) {
+        LOG(LOG_LEVEL_WARN, "event.not_taken", LF_STR("error", err.text));
+        return 0;
+    }
+    for (int i = 0; i < count; i++) {
+        (void)pthread_mutex_lock(&async->lock);
+        async->running++;
+        (void)pthread_mutex_unlock(&async->lock);
+        start_run(async, &events[i]);
+    }
+    if (async_store_state(pg, &pending, &oldest, &err) == 0) {
+        atomic_store(&async->pending, pending);
+        atomic_store(&async->oldest_us, oldest);
+    }
+    return count;
+}
+
+static void wait_for_work(struct async *async)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += POLL_NS / 1000000000;
+    while (!async->stop && (!async->look || async->running >= RUNNING_MAX)) {
+        if (pthread_cond_timedwait(&async->wake, &async->lock, &until) != 0) {
+            break;
+        }
+    }
+    async->look = false;
+}
+
+static void *run_queue(void *arg)
+{
+    struct async *async = arg;
+    (void)pthread_mutex_lock(&async->lock);
+    while (!async->stop) {
+        wait_for_work(async);
+        int room = RUNNING_MAX - async->running;
+        if (async->stop || room <= 0) {
+            continue;
+        }
+        (void)pthread_mutex_unlock(&async->lock);
+        struct pg *pg = NULL;
+        struct err err = {0};
+        int count = 0;
+        if (pg_pool_take(async->engine->pool, 1000, &pg, &err) == 0) {
+            count = take_some(async, pg, room);
+            pg_pool_give(async->engine->pool, &pg);
+        }
+        (void)pthread_mutex_lock(&async->lock);
+        async->look = async->look || count == BATCH;
+    }
+    (void)pthread_mutex_unlock(&async->lock);
+    return NULL;
+}
+
+int async_open(struct engine *engine, struct async **async, struct err *err)
+{
+    pthread_condattr_t attributes;
+    struct async *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        return err_set(err, ERR_SYSTEM, "queue: out of memory");
+    }
+    made->engine = engine;
+    (void)pthread_mutex_init(&made->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&made->wake, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+    *async = made;
+    if (pthread_create(&made->thread, NULL, run_queue, made) != 0) {
+        return err_set(err, ERR_SYSTEM, "queue: cannot start a thread");
+    }
+    made->started = true;
+    return 0;
+}
+
+void async_stop(struct async *async)
+{
+    if (async == NULL || !async->started) {
+        return;
+    }
+    (void)pthread_mutex_lock(&async->lock);
+    async->stop = true;
+    (void)pthread_cond_broadcast(&async->wake);
+    (void)pthread_mutex_unlock(&async->lock);
+    (void)pthread_join(async->thread, NULL);
+    async->started = false;
+}
+
+void async_close(struct async **async)
+{
+    struct async *self = *async;
+    if (self == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&self->lock);
+    while (self->running > 0) { /* their calls are over; what became of them is being written */
+        (void)pthread_cond_wait(&self->wake, &self->lock);
+    }
+    (void)pthread_mutex_unlock(&self->lock);
+    *async = NULL;
+    (void)pthread_cond_destroy(&self->wake);
+    (void)pthread_mutex_destroy(&self->lock);
+    free(self);
+}
+
+void async_state(const struct async *async, int64_t *pending, int64_t *oldest_us)
+{
+    struct async *self = (struct async *)(uintptr_t)async;
+    *pending = atomic_load(&self->pending);
+    *oldest_us = atomic_load(&self->oldest_us);
+}

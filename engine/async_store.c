@@ -1,0 +1,201 @@
+#include "engine/async_store.h"
+
+#include <string.h>
+
+#include "common/err.h"
+#include "common/text.h"
+#include "engine/function_row.h"
+#include "engine/quota.h"
+#include "schema/pg.h"
+
+static const struct pg_stmt PUT = {
+    .name = "event.put",
+    .sql = "INSERT INTO async_event (account_id, function_id, qualifier, request_id, payload, client_context) "
+           "VALUES ($1::int8, $2::int8, $3::text, $4::uuid, $5::bytea, $6::text)",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt WAITING = {
+    .name = "event.waiting",
+    .sql = "SELECT count(*)::int8 AS waiting FROM async_event WHERE account_id = $1::int8",
+    .expect = PG_ONE_ROW,
+};
+
+static const struct pg_stmt TAKE = {
+    .name = "event.take",
+    .sql = "WITH due AS (SELECT account_id, event_id FROM async_event WHERE due_at <= now() "
+           "AND (owned_until IS NULL OR owned_until < now()) ORDER BY due_at LIMIT $3::int8 FOR UPDATE SKIP LOCKED) "
+           "UPDATE async_event e SET owner_node = $1::int8, owned_until = now() + make_interval(secs => $2::int4) "
+           "FROM due, function f WHERE e.account_id = due.account_id AND e.event_id = due.event_id "
+           "AND f.account_id = e.account_id AND f.function_id = e.function_id "
+           "RETURNING e.account_id, e.event_id, e.function_id, f.name, e.qualifier, e.request_id, e.attempt::int8 AS attempt, "
+           "e.throttles::int8 AS throttles, e.payload, e.client_context, e.accepted_at",
+    .expect = PG_ANY_ROWS,
+};
+
+static const struct pg_stmt REMOVE = {
+    .name = "event.remove",
+    .sql = "DELETE FROM async_event WHERE account_id = $1::int8 AND event_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt AGAIN = {
+    .name = "event.again",
+    .sql = "UPDATE async_event SET attempt = $3::int4, throttles = $4::int4, due_at = now() + make_interval(secs => $5::int4), "
+           "owner_node = NULL, owned_until = NULL WHERE account_id = $1::int8 AND event_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt STATE = {
+    .name = "event.state",
+    .sql = "SELECT count(*)::int8 AS pending, coalesce(extract(epoch FROM now() - min(accepted_at)) * 1000000, 0)::int8 AS oldest_us "
+           "FROM async_event",
+    .expect = PG_ONE_ROW,
+};
+
+void async_event_free(struct async_event *event)
+{
+    buf_free(&event->payload);
+    buf_free(&event->client_context);
+}
+
+static int read_waiting(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    *(int64_t *)ctx = pg_get_i64(row, "waiting");
+    return 0;
+}
+
+static int check_room(struct pg *pg, int64_t account_id, struct err *err)
+{
+    struct quota_status status;
+    int64_t waiting = 0;
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_END};
+    if (quota_get(pg, account_id, QUOTA_ASYNC_QUEUE, &status, err) != 0) {
+        return -1;
+    }
+    if (!status.quota.set || status.quota.action != QUOTA_BLOCK) {
+        return 0;
+    }
+    if (pg_run(pg, &WAITING, params, read_waiting, &waiting, NULL, err) != 0) {
+        return -1;
+    }
+    if (waiting >= status.quota.limit_units) {
+        (void)err_set(err, ERR_LIMIT, "quota async_queue is %s; %lld events wait", status.quota.limit_text, (long long)waiting);
+        return err_slug(err, "quota_exceeded");
+    }
+    return 0;
+}
+
+int async_store_put(struct pg *pg, int64_t account_id, const char *function, const char *qualifier, const struct uuid *request_id,
+                    const void *payload, size_t length, const char *client_context, int64_t *function_id, struct err *err)
+{
+    struct function found;
+    if (function_get(pg, account_id, function, qualifier, &found, err) != 0 || check_room(pg, account_id, err) != 0) {
+        return -1;
+    }
+    const struct pg_param params[] = {PG_P_I64(account_id),
+                                      PG_P_I64(found.function_id),
+                                      PG_P_TEXT(qualifier),
+                                      PG_P_UUID(request_id->bytes),
+                                      PG_P_BYTES(payload, length),
+                                      PG_P_TEXT(client_context != NULL ? client_context : ""),
+                                      PG_P_END};
+    if (pg_run(pg, &PUT, params, NULL, NULL, NULL, err) != 0) {
+        return err_wrap(err, "queue an event for %s", function);
+    }
+    *function_id = found.function_id;
+    return 0;
+}
+
+struct taking {
+    struct async_event *events;
+    int count, most;
+};
+
+static int read_event(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct taking *taking = ctx;
+    size_t length = 0;
+    if (taking->count >= taking->most) {
+        return err_set(err, ERR_SYSTEM, "more events than asked for");
+    }
+    struct async_event *event = &taking->events[taking->count];
+    *event = (struct async_event){
+        .account_id = pg_get_i64(row, "account_id"),
+        .event_id = pg_get_i64(row, "event_id"),
+        .function_id = pg_get_i64(row, "function_id"),
+        .attempt = (int)pg_get_i64(row, "attempt"),
+        .throttles = (int)pg_get_i64(row, "throttles"),
+        .accepted_us = pg_get_time(row, "accepted_at"),
+    };
+    (void)text_copy(event->function, sizeof event->function, pg_get_text(row, "name"));
+    (void)text_copy(event->qualifier, sizeof event->qualifier, pg_get_text(row, "qualifier"));
+    memcpy(event->request_id.bytes, pg_get_bytes(row, "request_id", &length), sizeof event->request_id.bytes);
+    const void *payload = pg_get_bytes(row, "payload", &length);
+    buf_append(&event->payload, payload, length);
+    buf_puts(&event->client_context, pg_get_text(row, "client_context"));
+    taking->count++;
+    return 0;
+}
+
+int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count, struct err *err)
+{
+    struct taking taking = {.events = events, .most = most};
+    const struct pg_param params[] = {PG_P_I64(node_id), PG_P_I64(owned_s), PG_P_I64(most), PG_P_END};
+    if (pg_run(pg, &TAKE, params, read_event, &taking, NULL, err) != 0) {
+        while (taking.count > 0) {
+            async_event_free(&events[--taking.count]);
+        }
+        return -1;
+    }
+    *count = taking.count;
+    return 0;
+}
+
+int async_store_remove(struct pg *pg, const struct async_event *event, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_END};
+    return pg_run(pg, &REMOVE, params, NULL, NULL, NULL, err);
+}
+
+static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int wait_s, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_I64(attempt), PG_P_I64(throttles),
+                                      PG_P_I64(wait_s), PG_P_END};
+    return pg_run(pg, &AGAIN, params, NULL, NULL, NULL, err);
+}
+
+int async_store_failed(struct pg *pg, const struct async_event *event, struct err *err)
+{
+    if (event->attempt >= ASYNC_RETRIES) {
+        return async_store_remove(pg, event, err);
+    }
+    return again(pg, event, event->attempt + 1, 0, 60 * (event->attempt + 1), err);
+}
+
+int async_store_throttled(struct pg *pg, const struct async_event *event, struct err *err)
+{
+    int wait_s = event->throttles < 8 ? 1 << event->throttles : 300;
+    return again(pg, event, event->attempt, event->throttles + 1, wait_s, err);
+}
+
+static int read_state(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    int64_t *both = ctx;
+    both[0] = pg_get_i64(row, "pending");
+    both[1] = pg_get_i64(row, "oldest_us");
+    return 0;
+}
+
+int async_store_state(struct pg *pg, int64_t *pending, int64_t *oldest_us, struct err *err)
+{
+    int64_t both[2] = {0};
+    if (pg_run(pg, &STATE, NULL, read_state, both, NULL, err) != 0) {
+        return -1;
+    }
+    *pending = both[0];
+    *oldest_us = both[1];
+    return 0;
+}

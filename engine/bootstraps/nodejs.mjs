@@ -1,0 +1,306 @@
+// Runtime for Node.js handlers written for AWS Lambda: async, callback and streaming (awslambda.streamifyResponse).
+// Speaks the Runtime API at AWS_LAMBDA_RUNTIME_API; no dependencies. One keep-alive connection, one request at a time.
+import { createRequire } from 'node:module';
+import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { format } from 'node:util';
+
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
+const base = '/2018-06-01/runtime';
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+
+// ---- a small HTTP/1.1 client on one socket: what the warm path needs and nothing more ----
+
+class Wire {
+  constructor() { this.socket = null; this.pending = null; this.chunks = []; this.size = 0; this.need = 0; this.head = null; }
+
+  open() {
+    this.socket = net.connect({ host, port: Number(port), noDelay: true });
+    this.socket.on('data', (data) => this.feed(data));
+    const lost = (error) => {
+      const waiting = this.pending;
+      this.pending = null;
+      this.socket = null;
+      this.chunks = []; this.size = 0; this.head = null; this.need = 0;
+      if (waiting) waiting.reject(error ?? new Error('Runtime API closed the connection'));
+    };
+    this.socket.on('error', lost);
+    this.socket.on('close', () => lost());
+  }
+
+  send(method, target, headers, body) {
+    if (!this.socket) this.open();
+    return new Promise((resolve, reject) => {
+      this.pending = { resolve, reject };
+      let text = `${method} ${base}${target} HTTP/1.1\r\nHost: ${host}:${port}\r\n`;
+      for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
+      if (body === undefined) {
+        this.socket.write(text + '\r\n');
+      } else if (typeof body === 'string') {
+        this.socket.write(`${text}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+      } else {
+        this.socket.cork();
+        this.socket.write(`${text}Content-Length: ${body.length}\r\n\r\n`);
+        this.socket.write(body);
+        this.socket.uncork();
+      }
+    });
+  }
+
+  feed(data) {
+    this.chunks.push(data);
+    this.size += data.length;
+    if (this.size < this.need) return;
+    const all = this.chunks.length === 1 ? data : Buffer.concat(this.chunks);
+    this.chunks = [all];
+    if (!this.head) {
+      const end = all.indexOf('\r\n\r\n');
+      if (end < 0) return;
+      const lines = all.toString('latin1', 0, end).split('\r\n');
+      const headers = {};
+      for (let i = 1; i < lines.length; i++) {
+        const colon = lines[i].indexOf(':');
+        headers[lines[i].slice(0, colon).toLowerCase()] = lines[i].slice(colon + 1).trim();
+      }
+      this.head = { status: Number(lines[0].slice(9, 12)), headers, start: end + 4 };
+      this.need = end + 4 + Number(headers['content-length'] ?? 0);
+      if (all.length < this.need) return;
+    }
+    const { status, headers, start } = this.head;
+    const body = all.subarray(start, this.need);
+    const rest = all.subarray(this.need);
+    this.head = null; this.need = 0;
+    this.chunks = rest.length ? [rest] : []; this.size = rest.length;
+    const waiting = this.pending;
+    this.pending = null;
+    if (waiting) waiting.resolve({ status, headers, body });
+  }
+}
+
+const wire = new Wire();
+
+function describe(error) {
+  if (error instanceof Error || (error && typeof error === 'object' && 'message' in error && 'name' in error)) {
+    return {
+      errorType: String(error.name ?? 'Error'),
+      errorMessage: String(error.message ?? ''),
+      trace: String(error.stack ?? '').split('\n'),
+    };
+  }
+  return { errorType: typeof error, errorMessage: String(error), trace: [] };
+}
+
+function fault(name, message) {
+  const error = new Error(message);
+  error.name = name;
+  return error;
+}
+
+// ---- finding the handler ----
+
+async function load() {
+  const root = process.env.LAMBDA_TASK_ROOT;
+  const text = process.env._HANDLER;
+  const base = path.basename(text);
+  const dot = base.indexOf('.');
+  if (dot < 0 || text.includes('..')) throw fault('Runtime.MalformedHandlerName', `Bad handler '${text}'`);
+  const file = path.resolve(root, text.slice(0, text.length - base.length), base.slice(0, dot));
+  const names = base.slice(dot + 1).split('.');
+  let found = null;
+  for (const extension of ['', '.js', '.mjs', '.cjs']) {
+    if (fs.existsSync(file + extension) && fs.statSync(file + extension).isFile()) { found = file + extension; break; }
+  }
+  if (!found) throw fault('Runtime.ImportModuleError', `Error: Cannot find module '${base.slice(0, dot)}'`);
+  let module;
+  try {
+    if (found.endsWith('.mjs') || (found.endsWith('.js') && isModule(found, root))) {
+      module = await import(pathToFileURL(found));
+    } else {
+      module = createRequire(pathToFileURL(found))(found);
+    }
+  } catch (error) {
+    if (error instanceof SyntaxError) error.name = 'Runtime.UserCodeSyntaxError';
+    else if (error?.code === 'MODULE_NOT_FOUND' || error?.code === 'ERR_MODULE_NOT_FOUND') error.name = 'Runtime.ImportModuleError';
+    throw error;
+  }
+  const pick = (start) => names.reduce((at, name) => (at === null || at === undefined ? undefined : at[name]), start);
+  const handler = pick(module) ?? pick(module.default);
+  if (handler === undefined) throw fault('Runtime.HandlerNotFound', `${text} is undefined or not exported`);
+  if (typeof handler !== 'function') throw fault('Runtime.HandlerNotFound', `${text} is not a function`);
+  return handler;
+}
+
+function isModule(file, root) {
+  for (let at = path.dirname(file); ; at = path.dirname(at)) {
+    const manifest = path.join(at, 'package.json');
+    if (fs.existsSync(manifest)) return JSON.parse(fs.readFileSync(manifest, 'utf8')).type === 'module';
+    if (at === root || at === path.dirname(at)) return false;
+  }
+}
+
+// ---- console: time, request id, level, text; one line an event as Lambda writes it ----
+
+let current = '';
+for (const [name, level] of [['log', 'INFO'], ['info', 'INFO'], ['debug', 'DEBUG'], ['trace', 'TRACE'], ['warn', 'WARN'], ['error', 'ERROR']]) {
+    console[name] = (...values) => {
+    const text = format(...values).replaceAll('\n', '\r');
+    fs.writeSync(1, `${new Date().toISOString()}\t${current}\t${level}\t${text}\n`);
+  };
+}
+
+// ---- streaming ----
+
+const STREAM = Symbol.for('aws.lambda.runtime.handler.streaming');
+
+globalThis.awslambda = {
+  streamifyResponse(handler, options) {
+    handler[STREAM] = 'response';
+    if (options?.highWaterMark) handler.highWaterMark = options.highWaterMark;
+    return handler;
+  },
+  HttpResponseStream: {
+    from(stream, prelude) {
+      stream.setContentType('application/vnd.awslambda.http-integration-response');
+      stream.write(JSON.stringify(prelude));
+      stream.write(Buffer.alloc(8));
+      return stream;
+    },
+  },
+};
+
+function streamed(id) {
+  const request = http.request({
+    host, port, agent, method: 'POST', path: `${base}/invocation/${id}/response`,
+    headers: {
+      'Lambda-Runtime-Function-Response-Mode': 'streaming',
+      Trailer: 'Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body',
+      'Content-Type': 'application/octet-stream',
+      'Transfer-Encoding': 'chunked',
+    },
+  });
+  request.answered = new Promise((resolve, reject) => {
+    request.on('response', (response) => { response.resume(); response.on('end', resolve); });
+    request.on('error', reject);
+  });
+  request.setContentType = (type) => request.setHeader('Content-Type', type);
+  const write = request.write.bind(request);
+  request.write = (piece, ...rest) => write(plain(piece), ...rest);
+  const end = request.end.bind(request);
+  request.end = (piece, ...rest) => (piece === undefined || piece === null ? end() : end(plain(piece), ...rest));
+  return request;
+}
+
+const plain = (piece) => (typeof piece === 'string' || piece instanceof Uint8Array ? piece : JSON.stringify(piece));
+
+async function runStreaming(handler, event, context, id) {
+  const stream = streamed(id);
+  try {
+    await handler(event, stream, context);
+    if (!stream.writableEnded) stream.end();
+  } catch (error) {
+    const told = describe(error);
+    stream.addTrailers({
+      'Lambda-Runtime-Function-Error-Type': told.errorType,
+      'Lambda-Runtime-Function-Error-Body': Buffer.from(JSON.stringify(told)).toString('base64'),
+    });
+    stream.end();
+  }
+  await stream.answered;
+}
+
+// ---- one invocation ----
+
+function contextOf(headers) {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  const json = (name) => (headers[name] ? JSON.parse(headers[name]) : undefined);
+  return {
+    callbackWaitsForEmptyEventLoop: true,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
+    functionName: process.env.AWS_LAMBDA_FUNCTION_NAME,
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
+    clientContext: json('lambda-runtime-client-context'),
+    identity: json('lambda-runtime-cognito-identity'),
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    getRemainingTimeInMillis: () => deadline - Date.now(),
+  };
+}
+
+// A promise is followed; else the callback or context.succeed/fail/done decides; a plain value that was returned is the answer; and
+// when nothing is left to wait for, the answer is null.
+function call(handler, event, context) {
+  return new Promise((resolve, reject) => {
+    let idle = () => {};
+    const settle = (act) => (value) => { process.off('beforeExit', idle); wire.socket?.ref(); act(value); };
+    const good = settle(resolve);
+    const bad = settle(reject);
+    const callback = (error, value) => (error !== null && error !== undefined ? bad(error) : good(value));
+    context.done = callback;
+    context.succeed = (value) => callback(null, value);
+    context.fail = (error) => callback(error ?? 'handled');
+    let value;
+    try { value = handler(event, context, callback); } catch (error) { bad(error); return; }
+    if (typeof value?.then === 'function') { value.then(good, bad); return; }
+    if (value !== undefined && handler.length < 3) { good(value); return; }
+    idle = settle(() => resolve(null));
+    process.once('beforeExit', idle);
+    wire.socket?.unref();
+  });
+}
+
+async function answer(id, event, context, handler) {
+  let body;
+  try {
+    const value = await call(handler, event, context);
+    body = JSON.stringify(value === undefined ? null : value) ?? 'null';
+  } catch (error) {
+    const told = describe(error);
+    console.error('Invoke Error', JSON.stringify({ ...told, stack: told.trace }));
+    await wire.send('POST', `/invocation/${id}/error`, {
+      'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': told.errorType.replace(/[^\x20-\x7e]/g, '?'),
+    }, JSON.stringify(told));
+    return;
+  }
+  await wire.send('POST', `/invocation/${id}/response`, { 'Content-Type': 'application/json' }, body);
+}
+
+process.on('uncaughtException', (error) => {
+  console.error('Uncaught Exception', JSON.stringify(describe(error)));
+  process.exit(129);
+});
+process.on('unhandledRejection', (error) => {
+  console.error('Unhandled Promise Rejection', JSON.stringify(describe(error)));
+  process.exit(128);
+});
+
+async function main() {
+  let handler;
+  try {
+    handler = await load();
+  } catch (error) {
+    const told = describe(error);
+    console.error('Init Error', JSON.stringify(told));
+    await wire.send('POST', '/init/error', {
+      'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': told.errorType,
+    }, JSON.stringify(told)).catch(() => {});
+    process.exit(1);
+  }
+  for (;;) {
+    const { status, headers, body } = await wire.send('GET', '/invocation/next', {}).catch(() => process.exit(1));
+    if (status !== 200) process.exit(1);
+    const id = headers['lambda-runtime-aws-request-id'];
+    current = id;
+    process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'] ?? '';
+    const context = contextOf(headers);
+    const event = JSON.parse(body.toString('utf8'));
+    if (handler[STREAM]) await runStreaming(handler, event, context, id);
+    else await answer(id, event, context, handler);
+  }
+}
+
+main();

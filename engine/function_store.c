@@ -1,0 +1,681 @@
+/* function_store.c - functions and their $LATEST (tables function, function_version, code_blob). Versions: version_store.c. */
+#include "engine/function_store.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "common/ids.h"
+#include "common/json.h"
+#include "common/text.h"
+#include "engine/function_row.h"
+#include "engine/node_key.h"
+#include "engine/quota.h"
+#include "schema/pg.h"
+
+#define TAGS_MAX 50
+
+static uint8_t store_key[NODE_KEY_BYTES]; /* set once at start, like the log level */
+static bool store_key_known;
+
+void function_store_key_set(const uint8_t key[32])
+{
+    memcpy(store_key, key, sizeof store_key);
+    store_key_known = true;
+}
+
+static const struct pg_stmt FUNCTION_FIND = {
+    .name = "function.find",
+    .sql = "SELECT function_id FROM function WHERE account_id = $1::int8 AND name = $2::text AND deleted_at IS NULL",
+    .expect = PG_MAYBE_ROW,
+};
+
+static const struct pg_stmt FUNCTION_USE = {
+    .name = "function.use",
+    .sql = "SELECT (SELECT count(*) FROM function WHERE account_id = $1::int8 AND deleted_at IS NULL "
+           "AND origin = 'farthing')::int8 AS functions, "
+           "(SELECT coalesce(sum(octet_length(zip)), 0) FROM code_blob WHERE account_id = $1::int8)::int8 AS code_bytes",
+    .expect = PG_ONE_ROW,
+};
+
+static const struct pg_stmt FUNCTION_INSERT = {
+    .name = "function.insert",
+    .sql = "INSERT INTO function (account_id, function_id, name, tags) "
+           "VALUES ($1::int8, nextval('function_id_seq'), $2::text, $3::jsonb) RETURNING function_id",
+    .expect = PG_ONE_ROW,
+};
+
+static const struct pg_stmt FUNCTION_TAGS_SET = {
+    .name = "function.tags_set",
+    .sql = "UPDATE function SET tags = $3::jsonb WHERE account_id = $1::int8 AND function_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt VERSION_INSERT = {
+    .name = "function.version_insert",
+    .sql = "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, timeout_s, "
+           "ephemeral_mib, description, role, environment, network, code_sha256, code_bytes) VALUES ($1::int8, $2::int8, 0, $3::text, "
+           "$4::text, $5::int2, $6::int4, $7::int4, $8::int4, $9::text, $10::text, $11::bytea, $12::text, $13::bytea, $14::int8)",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt LATEST_UPDATE = {
+    .name = "function.latest_update",
+    .sql = "UPDATE function_version SET runtime = $3::text, handler = $4::text, arch = $5::int2, memory_mib = $6::int4, "
+           "timeout_s = $7::int4, ephemeral_mib = $8::int4, description = $9::text, role = $10::text, "
+           "environment = CASE WHEN $15::bool THEN $11::bytea ELSE environment END, network = $12::text, "
+           "code_sha256 = $13::bytea, code_bytes = $14::int8, revision = gen_random_uuid(), modified_at = now() "
+           "WHERE account_id = $1::int8 AND function_id = $2::int8 AND version = 0",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt BLOB_PUT = {
+    .name = "code.put",
+    .sql = "INSERT INTO code_blob (account_id, sha256, zip) VALUES ($1::int8, $2::bytea, $3::bytea) ON CONFLICT DO NOTHING",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt BLOB_GET = {
+    .name = "code.get",
+    .sql = "SELECT zip FROM code_blob WHERE account_id = $1::int8 AND sha256 = $2::bytea",
+    .expect = PG_MAYBE_ROW,
+};
+
+static const struct pg_stmt BLOB_SWEEP = {
+    .name = "code.sweep",
+    .sql = "DELETE FROM code_blob b WHERE b.account_id = $1::int8 AND NOT EXISTS (SELECT 1 FROM function_version v "
+           "WHERE v.account_id = $1::int8 AND v.code_sha256 = b.sha256)",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt FUNCTION_BURY = {
+    .name = "function.bury",
+    .sql = "UPDATE function SET deleted_at = now() WHERE account_id = $1::int8 AND function_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt ALIASES_DROP = {
+    .name = "function.aliases_drop",
+    .sql = "DELETE FROM function_alias WHERE account_id = $1::int8 AND function_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt VERSIONS_DROP = {
+    .name = "function.versions_drop",
+    .sql = "DELETE FROM function_version WHERE account_id = $1::int8 AND function_id = $2::int8 "
+           "AND ($3::int4 < 0 OR version = $3::int4)",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt TAGS_GET = {
+    .name = "function.tags_get",
+    .sql = "SELECT tags::text AS tags FROM function WHERE account_id = $1::int8 AND name = $2::text AND deleted_at IS NULL",
+    .expect = PG_MAYBE_ROW,
+};
+
+static const struct pg_stmt ENVIRONMENT_GET = {
+    .name = "function.environment_get",
+    .sql = "SELECT v.environment FROM function f JOIN function_version v ON v.account_id = f.account_id "
+           "AND v.function_id = f.function_id WHERE f.account_id = $1::int8 AND f.name = $2::text AND f.deleted_at IS NULL "
+           "AND v.version = $3::int4",
+    .expect = PG_MAYBE_ROW,
+};
+
+static const struct pg_stmt RESERVED_SET = {
+    .name = "function.reserved_set",
+    .sql = "UPDATE function SET reserved_concurrency = nullif($3::int4, -1) WHERE account_id = $1::int8 AND name = $2::text "
+           "AND deleted_at IS NULL",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt PROVISIONED_SET = {
+    .name = "function.provisioned_set",
+    .sql = "UPDATE function_version SET provisioned = $4::int4 WHERE account_id = $1::int8 AND function_id = $2::int8 "
+           "AND version = $3::int4",
+    .expect = PG_NO_ROWS,
+};
+
+/* ---- flat objects of strings ---- */
+
+static int flat_object(const char *text, const char *field, int most, cJSON **tree, struct err *err)
+{
+    int count = 0;
+    if (json_parse(text, strlen(text), tree, err) != 0) {
+        return err_field(err, field, "%s is not JSON", field + 1);
+    }
+    const cJSON *item = NULL;
+    bool flat = cJSON_IsObject(*tree);
+    cJSON_ArrayForEach(item, *tree) {
+        flat = flat && cJSON_IsString(item);
+        count++;
+    }
+    if (!flat || count > most) {
+        cJSON_Delete(*tree);
+        *tree = NULL;
+        return err_field(err, field, "%s is not a flat object of at most %d strings", field + 1, most);
+    }
+    return 0;
+}
+
+static int check_tags(const char *json, struct err *err)
+{
+    cJSON *tree = NULL;
+    int rc = 0;
+    if (flat_object(json, "/tags", TAGS_MAX, &tree, err) != 0) {
+        return -1;
+    }
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, tree) {
+        if (rc == 0 && (name_check_text(item->string, 128, "/tags", err) != 0 ||
+                        (item->valuestring[0] != '\0' && name_check_text(item->valuestring, 256, "/tags", err) != 0))) {
+            rc = -1;
+        }
+    }
+    cJSON_Delete(tree);
+    return rc;
+}
+
+static bool reserved_name(const char *name)
+{
+    static const char *const NAMES[] = {"_HANDLER",
+                                        "_X_AMZN_TRACE_ID",
+                                        "AWS_DEFAULT_REGION",
+                                        "AWS_REGION",
+                                        "AWS_EXECUTION_ENV",
+                                        "AWS_LAMBDA_FUNCTION_NAME",
+                                        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+                                        "AWS_LAMBDA_FUNCTION_VERSION",
+                                        "AWS_LAMBDA_INITIALIZATION_TYPE",
+                                        "AWS_LAMBDA_LOG_GROUP_NAME",
+                                        "AWS_LAMBDA_LOG_STREAM_NAME",
+                                        "AWS_ACCESS_KEY",
+                                        "AWS_ACCESS_KEY_ID",
+                                        "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN",
+                                        "AWS_LAMBDA_RUNTIME_API",
+                                        "LAMBDA_TASK_ROOT",
+                                        "LAMBDA_RUNTIME_DIR"};
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (strcmp(name, NAMES[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int check_variable(const cJSON *item, struct err *err)
+{
+    const char *name = item->string;
+    size_t length = strlen(name);
+    if (length == 0 || (name[0] >= '0' && name[0] <= '9') ||
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") != length) {
+        return err_field(err, "/environment", "'%.60s' is not a name for a variable", name);
+    }
+    if (reserved_name(name)) {
+        (void)err_field(err, "/environment",
+                        "Lambda was unable to configure your environment variables because the environment variables you have provided "
+                        "contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s",
+                        name);
+        return err_slug(err, "reserved_variable");
+    }
+    return 0;
+}
+
+static int check_environment(const char *json, struct err *err)
+{
+    cJSON *tree = NULL;
+    size_t bytes = 0;
+    int rc = 0;
+    if (flat_object(json, "/environment", 256, &tree, err) != 0) {
+        return -1;
+    }
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, tree) {
+        bytes += strlen(item->string) + strlen(item->valuestring);
+        if (rc == 0) {
+            rc = check_variable(item, err);
+        }
+    }
+    cJSON_Delete(tree);
+    if (rc == 0 && bytes > FUNCTION_ENVIRONMENT_BYTES_MAX) {
+        rc = err_field(err, "/environment", "the variables have %zu bytes; at most %d are allowed", bytes, FUNCTION_ENVIRONMENT_BYTES_MAX);
+    }
+    return rc;
+}
+
+static void environment_aad(int64_t account_id, int64_t function_id, char text[64])
+{
+    (void)snprintf(text, 64, "function %lld/%lld", (long long)account_id, (long long)function_id);
+}
+
+static int seal(int64_t account_id, int64_t function_id, const char *json, struct buf *sealed, struct err *err)
+{
+    char aad[64];
+    if (strcmp(json, "{}") == 0) {
+        return 0;
+    }
+    if (!store_key_known) {
+        return err_set(err, ERR_SYSTEM, "the node key is not loaded: variables cannot be stored");
+    }
+    environment_aad(account_id, function_id, aad);
+    return node_key_seal(store_key, aad, json, strlen(json), sealed, err);
+}
+
+/* ---- settings ---- */
+
+static int copy_text(char *target, size_t room, const char *text, const char *field, struct err *err)
+{
+    if (text != NULL && text_copy(target, room, text) != 0) {
+        return err_field(err, field, "%s is longer than %zu bytes", field + 1, room - 1);
+    }
+    return 0;
+}
+
+static int apply(struct function *function, const struct function_change *change, struct err *err)
+{
+    if (copy_text(function->runtime, sizeof function->runtime, change->runtime, "/runtime", err) != 0 ||
+        copy_text(function->handler, sizeof function->handler, change->handler, "/handler", err) != 0 ||
+        copy_text(function->description, sizeof function->description, change->description, "/description", err) != 0 ||
+        copy_text(function->role, sizeof function->role, change->role, "/role", err) != 0) {
+        return -1;
+    }
+    function->memory_mib = change->memory_mib >= 0 ? change->memory_mib : function->memory_mib;
+    function->timeout_s = change->timeout_s >= 0 ? change->timeout_s : function->timeout_s;
+    function->ephemeral_mib = change->ephemeral_mib >= 0 ? change->ephemeral_mib : function->ephemeral_mib;
+    if (change->arch >= 0) {
+        function->arch = (enum function_arch)change->arch;
+    }
+    if (change->network >= 0) {
+        function->network = (enum function_network)change->network;
+    }
+    if (change->zip != NULL) {
+        if (code_check(change->zip, change->zip_length, err) != 0) {
+            return -1;
+        }
+        sha256(change->zip, change->zip_length, function->code_sha256);
+        function->code_bytes = (int64_t)change->zip_length;
+    }
+    if ((change->tags_json != NULL && check_tags(change->tags_json, err) != 0) ||
+        (change->environment_json != NULL && check_environment(change->environment_json, err) != 0)) {
+        return -1;
+    }
+    return function_check(function, err);
+}
+
+/* ---- limits of the account ---- */
+
+struct use {
+    int64_t functions, code_bytes;
+};
+
+static int read_use(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    struct use *use = ctx;
+    use->functions = pg_get_i64(row, "functions");
+    use->code_bytes = pg_get_i64(row, "code_bytes");
+    return 0;
+}
+
+static int check_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t wanted, const char *field, struct err *err)
+{
+    struct quota_status status;
+    if (quota_get(pg, account_id, kind, &status, err) != 0) {
+        return -1;
+    }
+    if (status.quota.set && status.quota.action == QUOTA_BLOCK && wanted > status.quota.limit_units) {
+        (void)err_field(err, field, "quota %s is %s; this needs %lld", quota_name(kind), status.quota.limit_text, (long long)wanted);
+        if (err != NULL) {
+            err->code = ERR_LIMIT;
+        }
+        return err_slug(err, "quota_exceeded");
+    }
+    return 0;
+}
+
+static int check_limits(struct pg *pg, const struct function *function, bool fresh, const struct function_change *change, struct err *err)
+{
+    struct use use = {0};
+    const struct pg_param params[] = {PG_P_I64(function->account_id), PG_P_END};
+    if (pg_run(pg, &FUNCTION_USE, params, read_use, &use, NULL, err) != 0) {
+        return -1;
+    }
+    if (check_limit(pg, function->account_id, QUOTA_MEMORY_MB, function->memory_mib, "/memory_mb", err) != 0 ||
+        (fresh && check_limit(pg, function->account_id, QUOTA_FUNCTIONS, use.functions + 1, "/name", err) != 0) ||
+        (change->zip != NULL && check_limit(pg, function->account_id, QUOTA_CODE_BYTES, use.code_bytes + (int64_t)change->zip_length,
+                                            "/code", err) != 0)) {
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- create, update ---- */
+
+struct writing {
+    const struct function_change *change;
+    struct function function; /* as it will be */
+    const char *name;
+    bool fresh;
+};
+
+static int read_id(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    *(int64_t *)ctx = pg_get_i64(row, "function_id");
+    return 0;
+}
+
+int function_find_id(struct pg *pg, int64_t account_id, const char *name, int64_t *function_id, struct err *err)
+{
+    *function_id = 0;
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(name), PG_P_END};
+    if (pg_run(pg, &FUNCTION_FIND, params, read_id, function_id, NULL, err) != 0) {
+        return -1;
+    }
+    if (*function_id == 0) {
+        return err_set(err, ERR_NOT_FOUND, "function %s does not exist", name);
+    }
+    return 0;
+}
+
+static int put_version(struct pg *pg, const struct writing *writing, struct err *err)
+{
+    const struct function *f = &writing->function;
+    const struct function_change *change = writing->change;
+    struct buf sealed = {0};
+    if (change->environment_json != NULL && seal(f->account_id, f->function_id, change->environment_json, &sealed, err) != 0) {
+        buf_free(&sealed);
+        return -1;
+    }
+    const struct pg_param params[] = {
+        PG_P_I64(f->account_id),
+        PG_P_I64(f->function_id),
+        PG_P_TEXT(f->runtime),
+        PG_P_TEXT(f->handler),
+        PG_P_I64(f->arch),
+        PG_P_I64(f->memory_mib),
+        PG_P_I64(f->timeout_s),
+        PG_P_I64(f->ephemeral_mib),
+        PG_P_TEXT(f->description),
+        PG_P_TEXT(f->role),
+        sealed.length > 0 ? PG_P_BYTES(sealed.data, sealed.length) : PG_P_NULL(PG_T_BYTES),
+        PG_P_TEXT(f->network == NETWORK_HOST ? "host" : "none"),
+        PG_P_BYTES(f->code_sha256, SHA256_BYTES),
+        PG_P_I64(f->code_bytes),
+        writing->fresh ? PG_P_END : PG_P_BOOL(change->environment_json != NULL),
+        PG_P_END,
+    };
+    int rc = pg_run(pg, writing->fresh ? &VERSION_INSERT : &LATEST_UPDATE, params, NULL, NULL, NULL, err);
+    buf_free(&sealed);
+    return rc;
+}
+
+static int put_code(struct pg *pg, const struct writing *writing, struct err *err)
+{
+    const struct function_change *change = writing->change;
+    if (change->zip == NULL) {
+        return 0;
+    }
+    const struct pg_param params[] = {PG_P_I64(writing->function.account_id), PG_P_BYTES(writing->function.code_sha256, SHA256_BYTES),
+                                      PG_P_BYTES(change->zip, change->zip_length), PG_P_END};
+    return pg_run(pg, &BLOB_PUT, params, NULL, NULL, NULL, err);
+}
+
+static int sweep_code(struct pg *pg, int64_t account_id, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_END};
+    return pg_run(pg, &BLOB_SWEEP, params, NULL, NULL, NULL, err);
+}
+
+static int create_body(struct pg *pg, void *ctx, struct err *err)
+{
+    struct writing *writing = ctx;
+    struct function *f = &writing->function;
+    const struct pg_param params[] = {PG_P_I64(f->account_id), PG_P_TEXT(f->name),
+                                      PG_P_TEXT(writing->change->tags_json != NULL ? writing->change->tags_json : "{}"), PG_P_END};
+    if (check_limits(pg, f, true, writing->change, err) != 0 || put_code(pg, writing, err) != 0) {
+        return -1;
+    }
+    if (pg_run(pg, &FUNCTION_INSERT, params, read_id, &f->function_id, NULL, err) != 0) {
+        if (err != NULL && err->code == ERR_CONFLICT) {
+            (void)err_field(err, "/name", "function %s exists already", f->name);
+            err->code = ERR_CONFLICT;
+        }
+        return -1;
+    }
+    if (put_version(pg, writing, err) != 0) {
+        return -1;
+    }
+    return function_row_get(pg, f->account_id, f->name, FUNCTION_VERSION_LATEST, f, err);
+}
+
+int function_create(struct pg *pg, int64_t account_id, const char *name, const struct function_change *change,
+                    struct function *function, struct err *err)
+{
+    struct writing writing = {.change = change, .fresh = true};
+    struct function *f = &writing.function;
+    *f = (struct function){.account_id = account_id,
+                           .runtime = "provided",
+                           .handler = "",
+                           .memory_mib = FUNCTION_MEMORY_MIB_MIN,
+                           .timeout_s = 3,
+                           .ephemeral_mib = FUNCTION_EPHEMERAL_MIB_MIN,
+                           .reserved_concurrency = -1};
+    if (name_check_function(name, "/name", err) != 0) {
+        return -1;
+    }
+    (void)snprintf(f->name, sizeof f->name, "%s", name);
+    if (change->zip == NULL) {
+        return err_field(err, "/code", "a function needs a package");
+    }
+    if (apply(f, change, err) != 0 || pg_tx_at(pg, PG_READ_COMMITTED, create_body, &writing, err) != 0) {
+        return -1;
+    }
+    *function = *f;
+    return 0;
+}
+
+static int check_revision(const struct function *function, const char *expected, struct err *err)
+{
+    char text[UUID_TEXT_BYTES];
+    uuid_format(&function->revision, text);
+    if (expected != NULL && strcmp(expected, text) != 0) {
+        (void)err_set(err, ERR_CONFLICT,
+                      "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the "
+                      "latest Revision Id");
+        return err_slug(err, "precondition_failed");
+    }
+    return 0;
+}
+
+static int update_body(struct pg *pg, void *ctx, struct err *err)
+{
+    struct writing *writing = ctx;
+    struct function *f = &writing->function;
+    const struct function_change *change = writing->change;
+    int64_t account_id = f->account_id;
+    if (function_row_lock(pg, account_id, writing->name, f, err) != 0 || check_revision(f, change->expected_revision, err) != 0 ||
+        apply(f, change, err) != 0 || check_limits(pg, f, false, change, err) != 0 || put_code(pg, writing, err) != 0 ||
+        put_version(pg, writing, err) != 0) {
+        return -1;
+    }
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(f->function_id), PG_P_TEXT(change->tags_json), PG_P_END};
+    if ((change->tags_json != NULL && pg_run(pg, &FUNCTION_TAGS_SET, params, NULL, NULL, NULL, err) != 0) ||
+        (change->zip != NULL && sweep_code(pg, account_id, err) != 0)) {
+        return -1;
+    }
+    return function_row_get(pg, account_id, writing->name, FUNCTION_VERSION_LATEST, f, err);
+}
+
+int function_update(struct pg *pg, int64_t account_id, const char *name, const struct function_change *change,
+                    struct function *function, struct err *err)
+{
+    struct writing writing = {.change = change, .name = name};
+    writing.function.account_id = account_id;
+    if (pg_tx_at(pg, PG_READ_COMMITTED, update_body, &writing, err) != 0) {
+        return -1;
+    }
+    *function = writing.function;
+    return 0;
+}
+
+/* ---- delete ---- */
+
+struct deleting {
+    int64_t account_id;
+    const char *name;
+    int version; /* -1: all */
+};
+
+static int delete_body(struct pg *pg, void *ctx, struct err *err)
+{
+    const struct deleting *deleting = ctx;
+    struct function found;
+    if (function_row_lock(pg, deleting->account_id, deleting->name, &found, err) != 0) {
+        return -1;
+    }
+    if (deleting->version >= 0 &&
+        function_row_get(pg, deleting->account_id, deleting->name, deleting->version, &found, err) != 0) {
+        return -1;
+    }
+    const struct pg_param both[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id), PG_P_END};
+    const struct pg_param versions[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id), PG_P_I64(deleting->version), PG_P_END};
+    if ((deleting->version < 0 && (pg_run(pg, &ALIASES_DROP, both, NULL, NULL, NULL, err) != 0 ||
+                                   pg_run(pg, &FUNCTION_BURY, both, NULL, NULL, NULL, err) != 0)) ||
+        pg_run(pg, &VERSIONS_DROP, versions, NULL, NULL, NULL, err) != 0) {
+        return err_wrap(err, "delete function %s", deleting->name);
+    }
+    return sweep_code(pg, deleting->account_id, err);
+}
+
+int function_delete(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, struct err *err)
+{
+    struct deleting deleting = {.account_id = account_id, .name = name, .version = -1};
+    int64_t number = 0;
+    if (qualifier != NULL && qualifier[0] != '\0') {
+        if (strcmp(qualifier, "$LATEST") == 0) {
+            return err_field(err, "qualifier", "$LATEST version cannot be deleted without deleting the function.");
+        }
+        if (text_i64(qualifier, "qualifier", 1, INT32_MAX, &number, err) != 0) {
+            return -1;
+        }
+        deleting.version = (int)number;
+    }
+    return pg_tx_at(pg, PG_READ_COMMITTED, delete_body, &deleting, err);
+}
+
+/* ---- single things ---- */
+
+struct text_ctx {
+    struct buf *out;
+    const char *column;
+    bool found;
+};
+
+static int read_text(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    struct text_ctx *text = ctx;
+    buf_puts(text->out, pg_get_text_or(row, text->column, ""));
+    text->found = true;
+    return 0;
+}
+
+static int read_bytes(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    struct text_ctx *text = ctx;
+    size_t length = 0;
+    text->found = true;
+    if (!pg_is_null(row, text->column)) {
+        const void *bytes = pg_get_bytes(row, text->column, &length);
+        buf_append(text->out, bytes, length);
+    }
+    return 0;
+}
+
+int function_tags_get(struct pg *pg, int64_t account_id, const char *name, struct buf *tags_json, struct err *err)
+{
+    struct text_ctx ctx = {.out = tags_json, .column = "tags"};
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(name), PG_P_END};
+    if (pg_run(pg, &TAGS_GET, params, read_text, &ctx, NULL, err) != 0) {
+        return -1;
+    }
+    return ctx.found ? 0 : err_set(err, ERR_NOT_FOUND, "function %s does not exist", name);
+}
+
+int function_environment_get(struct pg *pg, int64_t account_id, const char *name, int version, struct buf *json, struct err *err)
+{
+    struct buf sealed = {0};
+    struct text_ctx ctx = {.out = &sealed, .column = "environment"};
+    char aad[64];
+    int64_t function_id = 0;
+    int rc = -1;
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(name), PG_P_I64(version), PG_P_END};
+    if (function_find_id(pg, account_id, name, &function_id, err) != 0 ||
+        pg_run(pg, &ENVIRONMENT_GET, params, read_bytes, &ctx, NULL, err) != 0) {
+        goto out;
+    }
+    if (!ctx.found) {
+        (void)err_set(err, ERR_NOT_FOUND, "function %s has no version %d", name, version);
+        goto out;
+    }
+    if (sealed.length == 0) {
+        buf_puts(json, "{}");
+        rc = 0;
+        goto out;
+    }
+    if (!store_key_known) {
+        (void)err_set(err, ERR_SYSTEM, "the node key is not loaded: variables cannot be read");
+        goto out;
+    }
+    environment_aad(account_id, function_id, aad);
+    rc = node_key_open(store_key, aad, sealed.data, sealed.length, json, err);
+out:
+    buf_free(&sealed);
+    return rc;
+}
+
+int function_code_get(struct pg *pg, int64_t account_id, const uint8_t digest[SHA256_BYTES], struct buf *zip, struct err *err)
+{
+    struct text_ctx ctx = {.out = zip, .column = "zip"};
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_BYTES(digest, SHA256_BYTES), PG_P_END};
+    if (pg_run(pg, &BLOB_GET, params, read_bytes, &ctx, NULL, err) != 0) {
+        return -1;
+    }
+    return ctx.found ? 0 : err_set(err, ERR_NOT_FOUND, "the package is not there");
+}
+
+int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, int reserved, struct err *err)
+{
+    int64_t affected = 0;
+    if (reserved < -1) {
+        return err_field(err, "/reserved_concurrency", "reserved concurrency %d is negative", reserved);
+    }
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(name), PG_P_I64(reserved), PG_P_END};
+    if (pg_run(pg, &RESERVED_SET, params, NULL, NULL, &affected, err) != 0) {
+        return -1;
+    }
+    return affected == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "function %s does not exist", name);
+}
+
+int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, int provisioned,
+                             struct err *err)
+{
+    struct function function;
+    if (provisioned < 0) {
+        return err_field(err, "/provisioned", "provisioned concurrency %d is negative", provisioned);
+    }
+    if (function_get(pg, account_id, name, qualifier, &function, err) != 0) {
+        return -1;
+    }
+    if (function.version == FUNCTION_VERSION_LATEST) {
+        return err_field(err, "qualifier", "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+    }
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id), PG_P_I64(function.version),
+                                      PG_P_I64(provisioned), PG_P_END};
+    return pg_run(pg, &PROVISIONED_SET, params, NULL, NULL, NULL, err);
+}

@@ -1,0 +1,193 @@
+/*
+ * farthing-launcher - first process of an instance: opens the Runtime API's listener, starts the runtime, tells how it ended.
+ *
+ * Why:      only a process inside the instance's network namespace can listen on its 127.0.0.1; the socket travels out over the
+ *           control socket (SCM_RIGHTS), so the node needs no privilege. It is process 1 of the pid namespace: when it ends,
+ *           everything the function started is gone.
+ * Runs:     farthing-launcher PORT CONTROL_FD; PORT 0: any free one (shared network). Environment, directory and arguments come
+ *           over the control socket, so that no word of a tenant is ever in the environment of a program outside the sandbox.
+ * Protocol: in: struct launch_config, then config.length bytes of NUL-terminated texts: directory, arguments, environment.
+ *           out: struct launch_report, the first one (LAUNCH_LISTENING) carries the listener.
+ * Built:    statically, embedded in the library (launcher_image.c), unpacked beside the code cache, seen at /var/runtime.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/launcher/protocol.h"
+
+#define TEXTS_MAX 512
+
+static int read_all(int fd, void *bytes, size_t length)
+{
+    char *at = bytes;
+    while (length > 0) {
+        ssize_t got = read(fd, at, length);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return -1;
+        }
+        at += got;
+        length -= (size_t)got;
+    }
+    return 0;
+}
+
+static int report(int control, uint32_t kind, int32_t value, int passed_fd)
+{
+    struct launch_report line = {.kind = kind, .value = value};
+    struct iovec part = {.iov_base = &line, .iov_len = sizeof line};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } ancillary;
+    memset(&ancillary, 0, sizeof ancillary);
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (passed_fd >= 0) {
+        message.msg_control = &ancillary;
+        message.msg_controllen = sizeof ancillary.room;
+        struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+        head->cmsg_level = SOL_SOCKET;
+        head->cmsg_type = SCM_RIGHTS;
+        head->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(head), &passed_fd, sizeof passed_fd);
+    }
+    return sendmsg(control, &message, MSG_NOSIGNAL) == (ssize_t)sizeof line ? 0 : -1;
+}
+
+static int open_listener(int port, int *chosen)
+{
+    int on = 1;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 128) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+        return -1;
+    }
+    *chosen = ntohs(address.sin_port);
+    return fd;
+}
+
+static void limit(__rlimit_resource_t which, uint64_t value)
+{
+    struct rlimit both = {.rlim_cur = value, .rlim_max = value};
+    (void)setrlimit(which, &both);
+}
+
+/* Split the texts; the one the launcher adds is the address of the Runtime API. */
+static void split(char *texts, const struct launch_config *config, char *address, char **directory, char **argv, char **envp)
+{
+    char *at = texts;
+    char *end = texts + config->length;
+    uint32_t index = 0;
+    uint32_t args = 0;
+    uint32_t variables = 0;
+    while (at < end && index < TEXTS_MAX) {
+        if (index == 0) {
+            *directory = at;
+        } else if (index <= config->argument_count) {
+            argv[args++] = at;
+        } else {
+            envp[variables++] = at;
+        }
+        at += strlen(at) + 1;
+        index++;
+    }
+    envp[variables++] = address;
+    argv[args] = NULL;
+    envp[variables] = NULL;
+}
+
+static void start(int control, const char *directory, char **argv, char **envp)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (chdir(directory) != 0) {
+        (void)report(control, LAUNCH_NO_DIRECTORY, errno, -1);
+        _exit(126);
+    }
+    (void)execve(argv[0], argv, envp);
+    (void)report(control, LAUNCH_NO_PROGRAM, errno, -1);
+    _exit(127);
+}
+
+int main(int argc, char **argv)
+{
+    static char *arguments[TEXTS_MAX + 1];
+    static char *variables[TEXTS_MAX + 2];
+    struct launch_config config;
+    char address[64];
+    char *directory = NULL;
+    int port = 0;
+
+    if (argc != 3) {
+        return 125;
+    }
+    int control = atoi(argv[2]);
+    if (fcntl(control, F_SETFD, FD_CLOEXEC) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
+        prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return 125;
+    }
+    if (read_all(control, &config, sizeof config) != 0 || config.length == 0 || config.length > LAUNCH_TEXT_BYTES_MAX) {
+        return 125;
+    }
+    char *texts = calloc(1, config.length + 1);
+    if (texts == NULL || read_all(control, texts, config.length) != 0) {
+        return 125;
+    }
+    int listener = open_listener(atoi(argv[1]), &port);
+    if (listener < 0) {
+        (void)report(control, LAUNCH_NO_LISTENER, errno, -1);
+        return 125;
+    }
+    (void)snprintf(address, sizeof address, "AWS_LAMBDA_RUNTIME_API=127.0.0.1:%d", port);
+    split(texts, &config, address, &directory, arguments, variables);
+    if (directory == NULL || arguments[0] == NULL || report(control, LAUNCH_LISTENING, port, listener) != 0) {
+        return 125;
+    }
+    (void)close(listener);
+    limit(RLIMIT_NOFILE, LAUNCH_FILES_MAX);
+    limit(RLIMIT_CORE, 0);
+    if (config.process_max > 0) {
+        limit(RLIMIT_NPROC, config.process_max);
+    }
+    if (config.data_bytes_max > 0) {
+        limit(RLIMIT_DATA, config.data_bytes_max);
+    }
+    pid_t child = fork();
+    if (child < 0) {
+        (void)report(control, LAUNCH_NO_PROGRAM, errno, -1);
+        return 125;
+    }
+    if (child == 0) {
+        start(control, directory, arguments, variables);
+    }
+    for (;;) {
+        int status = 0;
+        pid_t gone = waitpid(-1, &status, 0);
+        if (gone == child) {
+            (void)report(control, LAUNCH_ENDED, status, -1);
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        }
+        if (gone < 0 && errno != EINTR) {
+            return 125;
+        }
+    }
+}

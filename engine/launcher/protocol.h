@@ -1,0 +1,32 @@
+/*
+ * protocol.h - what the node and the launcher inside an instance say to each other over the control socket. See launcher/main.c.
+ */
+#ifndef FARTHING_ENGINE_LAUNCHER_PROTOCOL_H
+#define FARTHING_ENGINE_LAUNCHER_PROTOCOL_H
+
+#include <stdint.h>
+
+#define LAUNCH_TEXT_BYTES_MAX 131072
+#define LAUNCH_FILES_MAX 1024
+
+struct launch_config {
+    uint32_t length;         /* of the texts that follow: directory, arguments, environment */
+    uint32_t argument_count;
+    uint64_t process_max;    /* RLIMIT_NPROC; 0: as it is */
+    uint64_t data_bytes_max; /* RLIMIT_DATA; 0: as it is (a cgroup holds memory) */
+};
+
+enum launch_kind {
+    LAUNCH_LISTENING = 1, /* value: port; with the listening socket */
+    LAUNCH_ENDED,         /* value: wait status of the runtime */
+    LAUNCH_NO_PROGRAM,    /* value: errno of execve */
+    LAUNCH_NO_DIRECTORY,  /* value: errno of chdir */
+    LAUNCH_NO_LISTENER    /* value: errno */
+};
+
+struct launch_report {
+    uint32_t kind;
+    int32_t value;
+};
+
+#endif
