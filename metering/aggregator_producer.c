@@ -194,11 +194,17 @@ static void count_batch(const struct spool_batch *batch, struct producer_totals 
 {
     totals->batches++;
     totals->records += batch->record_count;
+    uint64_t slots = 0;
     for (size_t i = 0; i < batch->hole_count; i++) {
-        totals->holes += batch->holes[i].slots;
+        slots += batch->holes[i].slots;
         totals->damaged += batch->holes[i].reason == SPOOL_HOLE_DAMAGED ? batch->holes[i].slots : 0;
-        LOG(LOG_LEVEL_ERROR, "spool.hole", LF_I64("epoch", batch->epoch), LF_I64("sequence", batch->holes[i].sequence),
-            LF_I64("slots", batch->holes[i].slots), LF_STR("reason", spool_hole_name(batch->holes[i].reason)));
+    }
+    totals->holes += slots;
+    if (slots > 0) {
+        /* One line a batch, of the first: all of them are in table spool_hole. */
+        LOG(LOG_LEVEL_ERROR, "spool.holes", LF_I64("holes", batch->hole_count), LF_I64("slots", slots),
+            LF_I64("epoch", batch->epoch), LF_I64("sequence", batch->holes[0].sequence),
+            LF_STR("reason", spool_hole_name(batch->holes[0].reason)));
     }
 }
 
