@@ -53,6 +53,24 @@ static int prices_list(struct cli *cli, struct err *err)
     return 0;
 }
 
+/* cJSON indents with tabs and puts one after each colon; files that people edit have spaces. */
+static void print_pretty(const cJSON *tree)
+{
+    char *text = cJSON_Print(tree);
+    bool start = true;
+
+    for (const char *c = text; c != NULL && *c != '\0'; c++) {
+        if (*c == '\t') {
+            (void)fputs(start ? "  " : " ", stdout);
+        } else {
+            (void)putchar(*c);
+            start = *c == '\n';
+        }
+    }
+    (void)putchar('\n');
+    cJSON_free(text);
+}
+
 static int prices_show(struct cli *cli, struct err *err)
 {
     const char *version = NULL;
@@ -67,9 +85,7 @@ static int prices_show(struct cli *cli, struct err *err)
     }
     if (rc == 0 && !cli->json) {
         const cJSON *book = cJSON_GetObjectItemCaseSensitive(cli->tree, "document");
-        char *text = cJSON_Print(book != NULL ? book : cli->tree);
-        (void)puts(text != NULL ? text : "");
-        cJSON_free(text);
+        print_pretty(book != NULL ? book : cli->tree);
     } else if (rc == 0) {
         rc = cli_print_json(cli);
     }

@@ -55,22 +55,28 @@ show() {
 }
 json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
 
-# ---- the four example functions: NAME DIR MEMORY PAYLOAD
+# ---- the example functions: folders of examples/; in C the echo, in the others a greeting
 examples() {
-    find "$here/examples" -mindepth 1 -maxdepth 1 -type d | sort
+    find "$here/examples" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort
+}
+
+names() {
+    local dir
+    while IFS= read -r dir; do
+        printf '%s\n' "$(name_of "$dir")"
+    done < <(examples)
+}
+
+name_of() {
+    if [[ $1 == c ]]; then echo echo-c; else echo "hello-$1"; fi
 }
 
 # A C function is built first: a folder with an executable called bootstrap is what the runtime "provided" runs.
 package_of() {
-    local dir=$1 out
+    local dir=$here/examples/$1 out=$scratch/package/$1
     if compgen -G "$dir/*.c" >/dev/null; then
-        out=$scratch/package/$(basename "$dir")
         mkdir -p "$out"
-        if [[ -e $dir/Makefile ]]; then
-            make -s -C "$dir" OUT="$out" >&2 || return 1
-        else
-            "${CC:-cc}" -std=c17 -O2 -D_GNU_SOURCE -o "$out/bootstrap" "$dir"/*.c >&2 || return 1
-        fi
+        "${CC:-cc}" -O2 -D_GNU_SOURCE -o "$out/bootstrap" "$dir"/*.c >&2 || return 1
         printf '%s\n' "$out"
     else
         printf '%s\n' "$dir"
@@ -80,11 +86,11 @@ package_of() {
 deploy_all() {
     local dir package name
     while IFS= read -r dir; do
-        name=$(basename "$dir")
-        package=$(package_of "$dir") || fail "$dir cannot be built"
-        printf '$ farthing function deploy %s --account %s --name %s\n' "examples/$name" "$account" "$name"
+        name=$(name_of "$dir")
+        package=$(package_of "$dir") || fail "examples/$dir cannot be built"
+        printf '$ farthing function deploy %s --account %s --name %s\n' "examples/$dir" "$account" "$name"
         "$farthing" function deploy "$package" --account "$account" --name "$name" --memory 128 --timeout 10 \
-            --env GREETING=Hello || fail "$name cannot be deployed"
+            --description "examples/$dir" || fail "$name cannot be deployed"
     done < <(examples)
 }
 
@@ -107,17 +113,17 @@ setup() {
         (umask 077 && printf '%s\n' "$key" >"$key_file")
     fi
     if [[ $("$farthing" usage "$account" --json | json "d['total']['invocations'] if 'total' in d else 0") == 0 ]]; then
-        local dir
-        while IFS= read -r dir; do
-            "$farthing" invoke "$account/$(basename "$dir")" --payload '{"name":"Ada"}' >/dev/null 2>&1 || true
-        done < <(examples)
+        local name
+        while IFS= read -r name; do
+            "$farthing" invoke "$account/$name" --payload '{"name":"Ada"}' >/dev/null 2>&1 || true
+        done < <(names)
     fi
     local first month
-    first=$(examples | head -n 1 | xargs basename)
+    first=$(names | tail -n 1)
     month=$(date -u +%Y-%m)
     cat <<END
 
-Farthing is running. Account "$account" has $(examples | wc -l) functions: $(examples | xargs -n1 basename | paste -sd' ').
+Farthing is running. Account "$account" has $(names | wc -l) functions: $(names | paste -sd' ').
 
   dashboard   $url/
   key         $key
@@ -168,9 +174,8 @@ start_node() {
 
 invocations=0
 invoke_all() {
-    local dir name round
-    while IFS= read -r dir; do
-        name=$(basename "$dir")
+    local name round
+    while IFS= read -r name; do
         for round in 1 2; do
             printf "\$ farthing invoke %s/%s --payload '{\"name\":\"Ada\"}'\n" "$account" "$name"
             "$farthing" invoke "$account/$name" --payload '{"name":"Ada"}' 2>"$scratch/cost" || {
@@ -182,7 +187,7 @@ invoke_all() {
                 fail "$name: no billed milliseconds or no peak memory"
             invocations=$((invocations + 1))
         done
-    done < <(examples)
+    done < <(names)
 }
 
 # Freshness is seconds at most; the answer says itself how complete it is.
@@ -204,12 +209,12 @@ for name in names:
     assert rows[name]["invocations"] >= 2, (name, "invocations")
     assert int(rows[name]["billed_ms"]) > 0 and int(rows[name]["mb_ms"]) == 128 * int(rows[name]["billed_ms"]), (name, "ms")
 assert sum(int(r["mb_ms"]) for r in d["items"]) == int(d["total"]["mb_ms"]), "total"
-' $(examples | xargs -n1 basename) || fail "usage by function is not right"
+' $(names) || fail "usage by function is not right"
 }
 
 quota_refuses() {
     local name status tries=0
-    name=$(examples | head -n 1 | xargs basename)
+    name=$(names | head -n 1)
     show quota set "$account" gb_seconds_per_month=0.02 concurrency=5 --action block
     # In force on every node within a second.
     until status=$(curl -sS -o "$scratch/problem" -w '%{http_code}' -H "Authorization: Bearer $FARTHING_KEY" \

@@ -60,6 +60,7 @@ function answer(url, key) {
   if (p === "/v1/key") return { id: "key_1", scope: key === "far_admin" ? "admin" : "account", account: key === "far_admin" ? null : "acct_100000000001", account_name: key === "far_admin" ? null : "acme" };
   if (p === "/v1/accounts") return { items: ["acme", "demo", "globex", "initech"].map(account), next: null };
   if (p === "/v1/nodes") return { items: [{ name: "node-1", address: "http://127.0.0.1:8080", version: "0.1.0", started_at: "2026-11-20T06:00:00Z", seen_at: new Date().toISOString() }], next: null };
+  if (p === "/v1/price-books/default") return { name: "default", version: 1, currency: "USD", document: { meters: { requests: { bands: [{ id: "t1", price: "0.0000002" }] }, compute_x86_64: { bands: [{ id: "t1", price: "0.0000166667" }] } }, free: [{ id: "free", meters: ["requests"], quantity: "1000000" }, { id: "free", meters: ["compute_x86_64", "compute_arm64"], quantity: "400000" }] } };
   if (p === "/readyz") return { status: "ready", checks: [{ name: "database", ok: true, detail: "" }, { name: "records", ok: true, detail: "" }, { name: "spool", ok: true, detail: "" }] };
   if (p === "/v1/usage" || p.endsWith("/usage")) return usage(url);
   if (p.endsWith("/quotas")) return quotas();

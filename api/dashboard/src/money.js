@@ -43,27 +43,32 @@ export async function readCost(api, base, month) {
     return cost ? { ...cost, forecast: forecastOf(cost.total, month) } : null;
   }
   const functions = Object.fromEntries((answer.functions ?? answer.items ?? []).map((r) => [r.function ?? r.name, r.amount ?? r.cost]));
-  return { total: answer.total, currency: answer.currency, functions, forecast: answer.forecast ?? null, free_tier: answer.free_tier };
+  return { total: answer.total, currency: answer.currency, functions, forecast: answer.forecast ?? null };
 }
 
-// Shares of the free allowances: as the cost resource gives them, else Lambda's usual ones.
+// How much of each free allowance of the price book is used, and until when the rest lasts at this rate.
 export function freeTier(data) {
   const total = data.functions.total;
-  if (!total) return [];
-  const allowances = data.cost?.free_tier ?? [{ meter: "requests", allowance: "1000000" }, { meter: "compute", allowance: "400000" }];
-  const from = new Date(data.functions.from), now = Math.min(Date.now(), new Date(data.functions.to).getTime());
-  return allowances.map((a) => {
-    const compute = a.meter.startsWith("compute");
-    const used = a.used !== undefined ? Number(a.used) : compute ? Number(total.mb_ms) / 1024000 : total.billed_requests;
-    const allowance = Number(a.allowance);
+  if (!total || !data.book?.free) return [];
+  const from = new Date(data.functions.from).getTime(), to = new Date(data.functions.to).getTime();
+  const now = Math.min(Date.now(), to);
+  return data.book.free.filter((a) => USED[kindOf(a)]).map((a) => {
+    const { name, of, words } = USED[kindOf(a)];
+    const used = of(total), allowance = Number(a.quantity);
     const share = allowance > 0 ? (100 * used) / allowance : 0;
-    const left = used > 0 && share < 100 ? ((allowance - used) / used) * (now - from.getTime()) : Infinity;
-    const end = now + left;
-    return {
-      name: compute ? "GB-seconds" : "requests",
-      share,
-      words: compute ? `${gbSeconds(total.mb_ms)} of ${count(allowance)} GB-s` : `${count(used)} of ${count(allowance)} requests`,
-      runsOut: end < new Date(data.functions.to).getTime() ? new Date(end).toISOString().slice(0, 10) : null,
-    };
+    const end = used > 0 && share < 100 ? now + ((allowance - used) / used) * (now - from) : Infinity;
+    return { name, share, words: words(total, allowance), runsOut: now < to && end < to ? new Date(end).toISOString().slice(0, 10) : null };
   });
+}
+
+const kindOf = (allowance) => (allowance.meters[0].startsWith("compute") ? "compute" : allowance.meters[0]);
+const USED = {
+  requests: { name: "Requests", of: (t) => t.billed_requests, words: (t, a) => `${count(t.billed_requests)} of ${count(a)} requests` },
+  compute: { name: "Compute", of: (t) => Number(t.mb_ms) / 1024000, words: (t, a) => `${gbSeconds(t.mb_ms)} of ${count(a)} GB-s` },
+};
+
+// What one invocation costs at the first paid price, before allowances: for orders of magnitude, not for bills.
+export function listPrice(book, row) {
+  const compute = book?.meters?.compute_x86_64?.bands?.[0]?.price, request = book?.meters?.requests?.bands?.[0]?.price;
+  return compute && request ? (Number(compute) * Number(row.mb_ms)) / 1024000 + Number(request) : null;
 }

@@ -26,7 +26,8 @@ export async function loadTenant(api, account, month) {
     api.get(`${base}/usage?month=${month}&granularity=day&group_by=function`),
     api.get(`${base}/usage?month=${month}&group_by=function,memory`),
   ]);
-  return { about, quotas: quotas.items, invoices: invoices?.items ?? [], cost, days, functions };
+  const book = await api.maybe(`/v1/price-books/${enc(about.price_book)}`);
+  return { about, quotas: quotas.items, invoices: invoices?.items ?? [], cost, days, functions, book: book?.document };
 }
 
 // ---- tiles
@@ -261,7 +262,7 @@ export function tenantPage(ui) {
     show(parts.tiles, [data.cost, data.functions.total, data.days.complete_through, data.days.late_pending, month], () => tiles(data, month));
     show(parts.daily, [data.days.items, month, ui.metric, ui.form, ui.scheme], () => daily(data, month, ui));
     show(parts.quotas, [data.quotas, ui.admin], () => quotas(data, ui));
-    show(parts.free, [data.cost, data.functions.total], () => free(data));
+    show(parts.free, [data.book?.free, data.functions.total], () => free(data));
     show(parts.functions, [data.functions.items, data.cost, ui.sort], () => functions(data, ui));
     show(parts.bills, [data.invoices, data.cost?.total, month], () => bills(data, month, ui));
   };
