@@ -1,0 +1,308 @@
+#include "reports/verify.h"
+
+#include "billing/bill.h"
+#include "billing/bill_rate.h"
+#include "billing/rating.h"
+#include "common/err.h"
+#include "common/ids.h"
+#include "common/map.h"
+#include "common/text.h"
+#include "reports/csv_read.h"
+#include "reports/report_internal.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tally {
+    struct map *functions; /* function_id to struct bill_usage */
+    struct bill_usage *items;
+    int count;
+    int64_t account_id;
+    char month[8];
+    int64_t records;
+};
+
+/* ---- records ---- */
+
+static int number(const struct csv_reader *reader, const char *column, int64_t *value, struct err *err)
+{
+    const char *text = NULL;
+    if (csv_read_field(reader, column, &text, err) != 0 || text_i64(text, column, 0, INT64_MAX, value, err) != 0) {
+        return err_wrap(err, "%s, row %" PRId64, reader->name, reader->row);
+    }
+    return 0;
+}
+
+static struct bill_usage *function_of(struct tally *tally, int64_t function_id, const char *name)
+{
+    struct bill_usage *usage = map_get(tally->functions, &function_id, sizeof function_id);
+    if (usage != NULL) {
+        return usage;
+    }
+    usage = calloc(1, sizeof *usage);
+    if (usage == NULL || map_put(tally->functions, &function_id, sizeof function_id, usage) != 0) {
+        free(usage);
+        return NULL;
+    }
+    usage->function_id = function_id;
+    usage->version = -1;
+    if (text_copy(usage->function_name, sizeof usage->function_name, name) != 0 || name[0] == '\0') {
+        (void)snprintf(usage->function_name, sizeof usage->function_name, "fn_%" PRId64, function_id);
+    }
+    return usage;
+}
+
+static int same_account_and_month(struct tally *tally, const struct csv_reader *reader, struct err *err)
+{
+    const char *account = NULL;
+    const char *started = NULL;
+    int64_t id = 0;
+    if (csv_read_field(reader, "account", &account, err) != 0 ||
+        csv_read_field(reader, "started_at", &started, err) != 0 ||
+        id_parse("acct", account, "account", &id, err) != 0) {
+        return -1;
+    }
+    if (tally->records == 0) {
+        tally->account_id = id;
+        (void)snprintf(tally->month, sizeof tally->month, "%.7s", started);
+    }
+    if (id != tally->account_id || strncmp(started, tally->month, 7) != 0) {
+        return err_set(err, ERR_INVALID,
+                       "%s, row %" PRId64 ": it is of %s, %.7s; the rows before are of another account or month",
+                       reader->name, reader->row, account, started);
+    }
+    return 0;
+}
+
+static int tally_record(struct tally *tally, const struct csv_reader *reader, struct err *err)
+{
+    const char *arch = NULL;
+    const char *name = NULL;
+    const char *function = NULL;
+    int64_t id = 0, billed_ms = 0, memory = 0, requests = 0, storage = 0, streamed = 0, provisioned = 0, mb_ms = 0;
+    if (same_account_and_month(tally, reader, err) != 0 || csv_read_field(reader, "arch", &arch, err) != 0 ||
+        csv_read_field(reader, "function", &name, err) != 0 ||
+        csv_read_field(reader, "function_id", &function, err) != 0 ||
+        id_parse("fn", function, "function_id", &id, err) != 0 || number(reader, "billed_ms", &billed_ms, err) != 0 ||
+        number(reader, "memory_mib", &memory, err) != 0 || number(reader, "billed_requests", &requests, err) != 0 ||
+        number(reader, "storage_mb_ms", &storage, err) != 0 || number(reader, "streamed_bytes", &streamed, err) != 0 ||
+        number(reader, "provisioned", &provisioned, err) != 0 || number(reader, "mb_ms", &mb_ms, err) != 0) {
+        return -1;
+    }
+    int64_t product = 0;
+    if (__builtin_mul_overflow(billed_ms, memory, &product) || product != mb_ms) {
+        return err_set(err, ERR_INVALID,
+                       "%s, row %" PRId64 ": mb_ms is %" PRId64 ", but billed_ms x memory_mib is %" PRId64,
+                       reader->name, reader->row, mb_ms, product);
+    }
+    struct bill_usage *usage = function_of(tally, id, name);
+    if (usage == NULL) {
+        return err_set(err, ERR_SYSTEM, "verify: out of memory");
+    }
+    bool arm = strcmp(arch, "arm64") == 0;
+    enum meter compute = provisioned != 0 ? (arm ? METER_PROVISIONED_COMPUTE_ARM : METER_PROVISIONED_COMPUTE_X86)
+                                          : (arm ? METER_COMPUTE_ARM : METER_COMPUTE_X86);
+    int64_t *quantity = usage->quantity;
+    if (__builtin_add_overflow(quantity[compute], mb_ms, &quantity[compute]) ||
+        __builtin_add_overflow(quantity[METER_REQUESTS], requests, &quantity[METER_REQUESTS]) ||
+        __builtin_add_overflow(quantity[METER_EPHEMERAL_STORAGE], storage, &quantity[METER_EPHEMERAL_STORAGE]) ||
+        __builtin_add_overflow(quantity[METER_STREAMED_BYTES], streamed, &quantity[METER_STREAMED_BYTES])) {
+        return err_set(err, ERR_LIMIT, "%s, row %" PRId64 ": the sum is more than can be counted", reader->name,
+                       reader->row);
+    }
+    tally->records++;
+    return 0;
+}
+
+static void collect(const void *key, size_t key_length, void *value, void *ctx)
+{
+    struct tally *tally = ctx;
+    const struct bill_usage *usage = value;
+    (void)key;
+    (void)key_length;
+    tally->items[tally->count++] = *usage;
+    free(value);
+}
+
+/* The order of bills: function name, then id. It decides ties of the largest remainder. */
+static int by_name(const void *a, const void *b)
+{
+    const struct bill_usage *left = a;
+    const struct bill_usage *right = b;
+    int order = strcmp(left->function_name, right->function_name);
+    return order != 0 ? order : (left->function_id > right->function_id) - (left->function_id < right->function_id);
+}
+
+static int read_records(const struct verify_input *input, struct tally *tally, struct err *err)
+{
+    struct csv_reader reader;
+    bool more = true;
+    int rc = csv_read_open(&reader, input->records, input->records_name, err);
+    while (rc == 0 && more) {
+        rc = csv_read_row(&reader, &more, err);
+        if (rc == 0 && more) {
+            rc = tally_record(tally, &reader, err);
+        }
+    }
+    csv_read_close(&reader);
+    size_t count = map_count(tally->functions);
+    tally->items = calloc(count + 1, sizeof *tally->items);
+    if (tally->items == NULL) {
+        return err_set(err, ERR_SYSTEM, "verify: out of memory");
+    }
+    map_each(tally->functions, collect, tally);
+    qsort(tally->items, count, sizeof *tally->items, by_name);
+    return rc;
+}
+
+/* ---- the bill ---- */
+
+static void differs(struct verify_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void differs(struct verify_result *result, const char *format, ...)
+{
+    va_list args;
+    if (result->difference[0] != '\0') {
+        return;
+    }
+    va_start(args, format);
+    (void)vsnprintf(result->difference, sizeof result->difference, format, args);
+    va_end(args);
+}
+
+static void compare(struct verify_result *result, const struct csv_reader *reader, const char *what, const char *column,
+                    const char *expected)
+{
+    const char *found = NULL;
+    struct err err;
+    if (csv_read_field(reader, column, &found, &err) != 0) {
+        differs(result, "%s", err.text);
+    } else if (strcmp(found, expected) != 0) {
+        differs(result, "row %" PRId64 " (%s): %s is %s in the bill; the records give %s", reader->row, what, column,
+                found[0] != '\0' ? found : "empty", expected[0] != '\0' ? expected : "nothing");
+    }
+}
+
+static void compare_line(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
+                         int index)
+{
+    const struct rated_line *line = &bill->lines[index];
+    char what[96];
+    char text[MONEY_TEXT_BYTES];
+    bool metered = line->kind == LINE_USAGE;
+    (void)snprintf(what, sizeof what, "line %d, %s band %d", index + 1, metered ? meter_name(line->meter) : "no meter",
+                   line->band);
+    (void)snprintf(text, sizeof text, "%d", index + 1);
+    compare(result, reader, what, "line", text);
+    if (metered) {
+        compare(result, reader, what, "meter", meter_name(line->meter));
+        report_quantity(line->meter, line->quantity, text);
+        compare(result, reader, what, "quantity", text);
+        decimal_format(line->contracted_price, text);
+        compare(result, reader, what, "unit_price", text);
+    }
+    exact_format(line->exact_amount, text);
+    compare(result, reader, what, "exact_amount", text);
+    minor_format(line->amount_minor, &bill->currency, text);
+    compare(result, reader, what, "amount", text);
+}
+
+static void compare_share(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
+                          int index)
+{
+    const struct bill_share *share = &bill->shares[index];
+    const struct rated_line *line = &bill->lines[share->line];
+    char what[128];
+    char text[MONEY_TEXT_BYTES];
+    (void)snprintf(what, sizeof what, "share of %s in line %d", share->function_name, share->line + 1);
+    compare(result, reader, what, "function", share->function_name);
+    report_quantity(line->meter, share->quantity, text);
+    compare(result, reader, what, "quantity", text);
+    minor_format(share->amount_minor, &bill->currency, text);
+    compare(result, reader, what, "amount", text);
+}
+
+static int compare_row(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
+                       bool *total, struct err *err)
+{
+    const char *type = NULL;
+    char text[MONEY_TEXT_BYTES];
+    if (csv_read_field(reader, "record_type", &type, err) != 0) {
+        return -1;
+    }
+    if (strcmp(type, "total") == 0) {
+        minor_format(bill->total_minor, &bill->currency, text);
+        compare(result, reader, "total", "amount", text);
+        *total = true;
+    } else if (strcmp(type, "share") == 0 && result->shares < bill->share_count) {
+        compare_share(result, reader, bill, (int)result->shares++);
+    } else if (strcmp(type, "share") != 0 && result->lines < bill->line_count) {
+        compare_line(result, reader, bill, (int)result->lines++);
+    } else {
+        differs(result, "row %" PRId64 ": a %s that does not follow from the records", reader->row, type);
+    }
+    return 0;
+}
+
+static int compare_bill(const struct verify_input *input, const struct bill *bill, struct verify_result *result,
+                        struct err *err)
+{
+    struct csv_reader reader;
+    bool more = true;
+    bool total = false;
+    int rc = csv_read_open(&reader, input->bill, input->bill_name, err);
+    while (rc == 0 && more) {
+        rc = csv_read_row(&reader, &more, err);
+        if (rc == 0 && more && total) {
+            differs(result, "row %" PRId64 ": it stands after the total; one account and month a file", reader.row);
+        } else if (rc == 0 && more) {
+            rc = compare_row(result, &reader, bill, &total, err);
+        }
+    }
+    csv_read_close(&reader);
+    if (rc == 0 && result->lines < bill->line_count) {
+        const struct rated_line *line = &bill->lines[result->lines];
+        differs(result, "line %" PRId64 " (%s) is missing from the bill", result->lines + 1, line->description);
+    } else if (rc == 0 && result->shares < bill->share_count) {
+        differs(result, "the share of %s in line %d is missing from the bill",
+                bill->shares[result->shares].function_name, bill->shares[result->shares].line + 1);
+    } else if (rc == 0 && !total) {
+        differs(result, "the total row is missing from the bill");
+    }
+    return rc;
+}
+
+int verify_bill(const struct verify_input *input, struct verify_result *result, struct err *err)
+{
+    struct tally tally = {.functions = map_new()};
+    struct bill *bill = calloc(1, sizeof *bill);
+    struct bill_usage_list usage = {0};
+    int rc = -1;
+
+    *result = (struct verify_result){0};
+    if (tally.functions == NULL || bill == NULL) {
+        (void)err_set(err, ERR_SYSTEM, "verify: out of memory");
+        goto out;
+    }
+    if (read_records(input, &tally, err) != 0) {
+        goto out;
+    }
+    usage = (struct bill_usage_list){.count = tally.count, .capacity = tally.count, .items = tally.items};
+    bill->account_id = tally.account_id;
+    bill->currency = *price_book_currency(input->book);
+    if (bill_compute(input->book, &usage, bill, err) != 0 || compare_bill(input, bill, result, err) != 0) {
+        goto out;
+    }
+    result->records = tally.records;
+    minor_format(bill->total_minor, &bill->currency, result->total);
+    (void)strncat(result->total, " ", sizeof result->total - strlen(result->total) - 1);
+    (void)strncat(result->total, bill->currency.code, sizeof result->total - strlen(result->total) - 1);
+    result->matches = result->difference[0] == '\0';
+    rc = 0;
+out:
+    map_free(&tally.functions);
+    free(tally.items);
+    bill_free(&bill);
+    return rc;
+}

@@ -1,0 +1,35 @@
+/*
+ * verify.h - does this bill follow from these records? Offline: two files and a price book, no server, no database.
+ *
+ * Why:       a tenant who holds the records need not trust the biller.
+ * What:      the summary layout of one account and month against the records layout of the same. Recomputed are
+ * quantity, price and amount of every line, every function's share of it, and the total. Ownership: borrows the files.
+ * Threads: one at a time.
+ */
+#ifndef FARTHING_REPORTS_VERIFY_H
+#define FARTHING_REPORTS_VERIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct err;
+struct price_book;
+
+struct verify_input {
+    FILE *bill, *records;
+    const char *bill_name, *records_name; /* for messages */
+    const struct price_book *book;
+};
+
+struct verify_result {
+    bool matches;
+    int64_t records, lines, shares;
+    char total[72];       /* recomputed, "2.73 USD" */
+    char difference[400]; /* the first one, as a sentence; "" when it matches */
+};
+
+/* 0: compared, see result. -1: a file could not be read or understood. */
+int verify_bill(const struct verify_input *input, struct verify_result *result, struct err *err);
+
+#endif
