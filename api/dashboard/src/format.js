@@ -15,10 +15,14 @@ export function decimal(text, decimals) {
   return (negative && digits > 0n ? "−" : "") + left + (decimals ? "." + s.slice(s.length - decimals) : "");
 }
 
+const SIGNS = { USD: "$", EUR: "€", GBP: "£" };
+
+// Cents where there are any; amounts below a cent keep their first digits.
 export function money(text, currency) {
-  const places = (String(text).split(".")[1] ?? "").length;
-  const amount = decimal(text, Math.max(places > 2 ? Math.min(places, 6) : 2, 2));
-  return { USD: "$", EUR: "€", GBP: "£" }[currency] ? { USD: "$", EUR: "€", GBP: "£" }[currency] + amount : `${amount} ${currency}`;
+  const size = Math.abs(Number(text));
+  const places = size === 0 || size >= 0.995 ? 2 : size >= 0.01 ? 4 : 6;
+  const amount = decimal(text, Math.max(2, Math.min(places, (String(text).split(".")[1] ?? "").length)));
+  return SIGNS[currency] ? SIGNS[currency] + amount : `${amount} ${currency}`;
 }
 
 // GB-seconds from MB*ms (BigInt or decimal string), three decimals at most.
@@ -29,7 +33,7 @@ export function gbSeconds(mbMs) {
 }
 
 export function compact(n) {
-  return new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(Number(n));
+  return new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 }).format(Number(n));
 }
 
 export function micros(us) {
