@@ -237,7 +237,12 @@ static void exit_text(const struct instance *instance, char *text, size_t room)
 static void crash_document(struct call *call, struct instance *instance, bool out_of_memory)
 {
     char text[160];
-    if (out_of_memory) {
+    if (call->status == USAGE_TIMEOUT) {
+        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds", call->id_text,
+                            call->fleet->function.timeout_s);
+        return;
+    }
+    if (out_of_memory || call->status == USAGE_OUT_OF_MEMORY) {
         call->status = USAGE_OUT_OF_MEMORY;
         call_error_document(call, "Runtime.ExitError", "RequestId: %s Error: Runtime exited with error: signal: killed", call->id_text);
         (void)snprintf(call->error_type, sizeof call->error_type, "Runtime.OutOfMemory");

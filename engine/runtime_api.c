@@ -404,9 +404,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         }
         begin(link, connection, url, method);
         *request = link;
-        if (link->route != ROUTE_NEXT) {
-            return MHD_YES;
-        }
+        return MHD_YES; /* an answer this early would close the connection */
     }
     if (*length > 0) {
         take_bytes(link, bytes, *length);
