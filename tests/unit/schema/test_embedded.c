@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <grp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -326,6 +327,66 @@ START_TEST(works_as_an_ordinary_user)
 }
 END_TEST
 
+/* Cancels whoever waits for a standby, as soon as somebody does. */
+static void *cancel_waiter(void *ctx)
+{
+    static const struct pg_stmt cancel = {
+        .name = "test.cancel",
+        .sql = "SELECT count(pg_cancel_backend(pid))::int8 AS n FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+        .expect = PG_ONE_ROW};
+    struct pg *pg = NULL;
+    struct pollfd nothing = {.fd = -1};
+    int64_t cancelled = 0;
+    if (pg_open_owner(ctx, &pg, NULL) == 0) {
+        while (cancelled == 0 && pg_run(pg, &cancel, NULL, on_number, &cancelled, NULL, NULL) == 0) {
+            (void)poll(&nothing, 1, 1);
+        }
+    }
+    pg_close(&pg);
+    return NULL;
+}
+
+static int insert_row(struct pg *pg, void *ctx, struct err *e)
+{
+    static const struct pg_stmt insert = {
+        .name = "test.insert", .sql = "INSERT INTO kept VALUES (1)", .expect = PG_NO_ROWS};
+    (void)ctx;
+    return pg_run(pg, &insert, NULL, NULL, NULL, NULL, e);
+}
+
+static int insert_in_tx(struct pg *pg, void *ctx, struct err *e)
+{
+    return pg_tx(pg, insert_row, ctx, e);
+}
+
+/* The server then warns and reports success; the row may be lost with the next failover. */
+START_TEST(a_commit_not_yet_on_the_standby_is_uncertain)
+{
+    static pg_tx_fn *const ways[] = {insert_row, insert_in_tx};
+    struct pg *pg = NULL;
+    pthread_t canceller;
+    char conninfo[300];
+    OK(open_server());
+    OK(text_copy(conninfo, sizeof conninfo, embedded_conninfo(server)));
+    script("CREATE TABLE kept (n bigint)");
+    script("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    script("SELECT pg_reload_conf()");
+    while (number("SELECT (current_setting('synchronous_standby_names') = 'nobody')::int4::int8 AS n") == 0) {
+    }
+    OK(pg_open(embedded_conninfo(server), &pg, &err));
+    for (int i = 0; i < 2; i++) {
+        err = (struct err){0};
+        ck_assert_int_eq(pthread_create(&canceller, NULL, cancel_waiter, conninfo), 0);
+        ck_assert_int_eq(ways[i](pg, NULL, &err), -1);
+        ck_assert_msg(err.code == ERR_UNCERTAIN, "%s", err.text);
+        ck_assert_ptr_nonnull(strstr(err.text, "standby"));
+        ck_assert_int_eq(pthread_join(canceller, NULL), 0);
+    }
+    ck_assert_int_eq(number("SELECT count(*)::int8 AS n FROM kept"), 2);
+    pg_close(&pg);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("embedded");
@@ -342,6 +403,7 @@ static Suite *suite(void)
     tcase_add_test(tc, an_unreachable_folder_says_so);
     tcase_add_test(tc, missing_programs_say_so);
     tcase_add_test(tc, works_as_an_ordinary_user);
+    tcase_add_test(tc, a_commit_not_yet_on_the_standby_is_uncertain);
     suite_add_tcase(s, tc);
     return s;
 }
