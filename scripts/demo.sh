@@ -50,7 +50,12 @@ fail() {
 step() { printf '\n\033[1m== %s\033[0m\n' "$*" | if [[ -t 1 ]]; then cat; else sed 's/\x1b\[[0-9;]*m//g'; fi; }
 # The command as a person would type it, then what it prints.
 show() {
-    printf '$ farthing %s\n' "$*"
+    local word line='$ farthing'
+    for word in "$@"; do
+        [[ $word == *' '* ]] && word="\"$word\""
+        line+=" $word"
+    done
+    printf '%s\n' "$line"
     "$farthing" "$@"
 }
 json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
@@ -119,7 +124,7 @@ setup() {
         done < <(names)
     fi
     local first month
-    first=$(names | tail -n 1)
+    first=$(names | sed -n '$p')
     month=$(date -u +%Y-%m)
     cat <<END
 
@@ -214,7 +219,7 @@ assert sum(int(r["mb_ms"]) for r in d["items"]) == int(d["total"]["mb_ms"]), "to
 
 quota_refuses() {
     local name status tries=0
-    name=$(names | head -n 1)
+    name=$(names | sed -n 1p)
     show quota set "$account" gb_seconds_per_month=0.02 concurrency=5 --action block
     # In force on every node within a second.
     until status=$(curl -sS -o "$scratch/problem" -w '%{http_code}' -H "Authorization: Bearer $FARTHING_KEY" \
@@ -248,6 +253,28 @@ check_bill() {
     python3 "$here/scripts/check_bill.py" "$scratch/bill.csv" || fail "the bill does not add up"
 }
 
+# All of this is free with the default prices; at five cents a call the same month is a bill one can see.
+other_prices() {
+    local month
+    month=$(date -u +%Y-%m)
+    "$farthing" prices show default | python3 -c '
+import json, sys
+book = json.load(sys.stdin)
+book["name"] = "five-cents"
+book["description"] = "Demonstration prices: five cents a call"
+book.pop("free")
+book["meters"]["requests"]["bands"] = [{"id": "t1", "price": "0.05"}]
+book["meters"]["compute_x86_64"]["bands"] = [{"id": "t1", "price": "2.5"}]
+json.dump(book, sys.stdout)
+' >"$scratch/five-cents.json"
+    show prices put five-cents "$scratch/five-cents.json"
+    "$farthing" account set "$account" --price-book five-cents >/dev/null || fail "the price book cannot be changed"
+    echo "$ farthing bill $account $month"
+    "$farthing" bill "$account" "$month" | tee "$scratch/paid.csv" | cut -d, -f1,7,8,10-16
+    python3 "$here/scripts/check_bill.py" "$scratch/paid.csv" || fail "the bill does not add up"
+    ! grep -Eq '^total,.*,0\.00,' "$scratch/paid.csv" || fail "the total is nothing"
+}
+
 once() {
     step "A node, with its own PostgreSQL"
     start_node
@@ -264,6 +291,8 @@ once() {
     quota_refuses
     step "The bill"
     check_bill
+    step "The same month at other prices"
+    other_prices
     printf '\nEvery step was right.\n'
 }
 
