@@ -178,8 +178,8 @@ static void describe(const struct admission_request *request, const struct obsta
         quota_units_format(obstacle->kind, obstacle->need, need);
         (void)snprintf(
             text, size,
-            "The call could use up to %.20s; of the limit of %.20s%s, %.20s is used and %.20s held by running calls.",
-            need, refusal->limit_text, unit_words(obstacle->kind), refusal->used_text, refusal->held_text);
+            "The call could use up to %.20s; of the limit of %.20s%s, %.20s is used and %.20s held for calls.", need,
+            refusal->limit_text, unit_words(obstacle->kind), refusal->used_text, refusal->held_text);
     }
 }
 

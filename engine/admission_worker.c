@@ -66,7 +66,7 @@ static int ensure_pg(struct worker *worker, struct err *err)
 }
 
 /* Spend cannot be read in SQL: note how far records are in, ask the rating code, then let go of what it contains. */
-static int read_spend(struct worker *worker, const struct lease_key *key, struct err *err)
+static int read_spend(struct worker *worker, const struct lease_key *key, int64_t *spent_picos, struct err *err)
 {
     struct admission *admission = worker->admission;
     struct buf positions = {0};
@@ -83,6 +83,7 @@ static int read_spend(struct worker *worker, const struct lease_key *key, struct
                             err) != 0) {
         goto out;
     }
+    *spent_picos = picos;
     rc = 0;
 out:
     buf_free(&positions);
@@ -102,6 +103,7 @@ static enum pump pump(struct worker *worker, struct account *account, struct poo
         }
         struct lease_answer answer;
         struct err err = {0};
+        int64_t picos = 0;
         atomic_fetch_add(&admission->lease_requests, 1);
         if (ensure_pg(worker, &err) != 0 ||
             lease_store_renew(worker->pg, key, &request, LEASE_STORE_NOW, &answer, &err) != 0) {
@@ -125,7 +127,7 @@ static enum pump pump(struct worker *worker, struct account *account, struct poo
         case LEASE_WAIT:
             return PUMP_WAIT;
         case LEASE_STALE:
-            if (read_spend(worker, key, &err) != 0) {
+            if (read_spend(worker, key, &picos, &err) != 0) {
                 LOG(LOG_LEVEL_WARN, "spend.unreadable", LF_I64("account_id", account->account_id),
                     LF_STR("error", err.text));
                 return PUMP_FAILED;
@@ -259,8 +261,10 @@ static void look(struct worker *worker, struct account *account, int64_t now_ns)
     int64_t month = admission_month(admission, clock_wall_us());
     struct notice_look question = {
         .account_id = account->account_id, .month_us = month_start_us(admission, month), .spent_picos = -1};
-    if (admission->priced && admission->prices.month(admission->prices.ctx, account->account_id, question.month_us,
-                                                     &question.spent_picos, &err) != 0) {
+    struct lease_key key = {.account_id = account->account_id, .period_us = question.month_us};
+    (void)snprintf(key.name, sizeof key.name, "%s", quota_name(QUOTA_SPEND_PER_MONTH));
+    if (admission->priced &&
+        (ensure_pg(worker, &err) != 0 || read_spend(worker, &key, &question.spent_picos, &err) != 0)) {
         question.spent_picos = -1;
     }
     for (int kind = 0; kind < ADMISSION_MONTHLY_KINDS; kind++) {
