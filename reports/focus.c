@@ -11,143 +11,11 @@
 #include "common/calendar.h"
 #include "common/ids.h"
 #include "common/json.h"
+#include "reports/focus_columns.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-#define V12 1u
-#define V13 2u
-#define V14 4u
-#define ALL (V12 | V13 | V14)
-
-enum value {
-    NOTHING,
-    ACCOUNT_ID,
-    ACCOUNT_NAME,
-    ACCOUNT_TYPE,
-    BILLED_COST,
-    CATEGORY,
-    CHARGE_END,
-    CHARGE_START,
-    CLASS,
-    CONSUMED_QUANTITY,
-    CONSUMED_UNIT,
-    CONTRACTED_COST,
-    CONTRACTED_PRICE,
-    CURRENCY,
-    DESCRIPTION,
-    FREQUENCY,
-    INVOICE_DETAIL_ID,
-    INVOICE_ID,
-    ISSUER,
-    LIST_COST,
-    LIST_PRICE,
-    PERIOD_END,
-    PERIOD_START,
-    PRICING_CATEGORY,
-    PRICING_QUANTITY,
-    PRICING_UNIT,
-    RESOURCE_ID,
-    RESOURCE_NAME,
-    RESOURCE_TYPE,
-    SERVICE_CATEGORY,
-    SERVICE_NAME,
-    SERVICE_SUBCATEGORY,
-    SKU_DETAILS,
-    SKU_ID,
-    SKU_METER,
-    SKU_PRICE_ID,
-    TAGS,
-    X_FUNCTION_VERSION,
-    X_MEMORY,
-    X_PRICE_BOOK,
-    X_PRICE_VERSION,
-    X_ROUNDING,
-    X_STATE
-};
-
-static const struct column {
-    const char *name;
-    unsigned versions;
-    enum value value;
-} COLUMNS[] = {
-    {"AllocatedMethodDetails", V13 | V14, NOTHING},
-    {"AllocatedMethodId", V13 | V14, NOTHING},
-    {"AllocatedResourceId", V13 | V14, NOTHING},
-    {"AllocatedResourceName", V13 | V14, NOTHING},
-    {"AllocatedTags", V13 | V14, NOTHING},
-    {"AvailabilityZone", ALL, NOTHING},
-    {"BilledCost", ALL, BILLED_COST},
-    {"BillingAccountId", ALL, ACCOUNT_ID},
-    {"BillingAccountName", ALL, ACCOUNT_NAME},
-    {"BillingAccountType", ALL, ACCOUNT_TYPE},
-    {"BillingCurrency", ALL, CURRENCY},
-    {"BillingPeriodEnd", ALL, PERIOD_END},
-    {"BillingPeriodStart", ALL, PERIOD_START},
-    {"CapacityReservationId", ALL, NOTHING},
-    {"CapacityReservationStatus", ALL, NOTHING},
-    {"ChargeCategory", ALL, CATEGORY},
-    {"ChargeClass", ALL, CLASS},
-    {"ChargeDescription", ALL, DESCRIPTION},
-    {"ChargeFrequency", ALL, FREQUENCY},
-    {"ChargePeriodEnd", ALL, CHARGE_END},
-    {"ChargePeriodStart", ALL, CHARGE_START},
-    {"CommitmentDiscountCategory", ALL, NOTHING},
-    {"CommitmentDiscountId", ALL, NOTHING},
-    {"CommitmentDiscountName", ALL, NOTHING},
-    {"CommitmentDiscountQuantity", ALL, NOTHING},
-    {"CommitmentDiscountStatus", ALL, NOTHING},
-    {"CommitmentDiscountType", ALL, NOTHING},
-    {"CommitmentDiscountUnit", ALL, NOTHING},
-    {"CommitmentProgramEligibilityDetails", V14, NOTHING},
-    {"ConsumedQuantity", ALL, CONSUMED_QUANTITY},
-    {"ConsumedUnit", ALL, CONSUMED_UNIT},
-    {"ContractApplied", V13 | V14, NOTHING},
-    {"ContractedCost", ALL, CONTRACTED_COST},
-    {"ContractedUnitPrice", ALL, CONTRACTED_PRICE},
-    {"EffectiveCost", ALL, BILLED_COST},
-    {"HostProviderName", V13 | V14, ISSUER},
-    {"InvoiceDetailId", V14, INVOICE_DETAIL_ID},
-    {"InvoiceId", ALL, INVOICE_ID},
-    {"InvoiceIssuerName", ALL, ISSUER},
-    {"ListCost", ALL, LIST_COST},
-    {"ListUnitPrice", ALL, LIST_PRICE},
-    {"PricingCategory", ALL, PRICING_CATEGORY},
-    {"PricingCurrency", ALL, CURRENCY},
-    {"PricingCurrencyContractedUnitPrice", ALL, CONTRACTED_PRICE},
-    {"PricingCurrencyEffectiveCost", ALL, BILLED_COST},
-    {"PricingCurrencyListUnitPrice", ALL, LIST_PRICE},
-    {"PricingQuantity", ALL, PRICING_QUANTITY},
-    {"PricingUnit", ALL, PRICING_UNIT},
-    {"ProviderName", V12 | V13, ISSUER},
-    {"PublisherName", V12 | V13, ISSUER},
-    {"RegionId", ALL, NOTHING},
-    {"RegionName", ALL, NOTHING},
-    {"ResourceId", ALL, RESOURCE_ID},
-    {"ResourceName", ALL, RESOURCE_NAME},
-    {"ResourceType", ALL, RESOURCE_TYPE},
-    {"ServiceCategory", ALL, SERVICE_CATEGORY},
-    {"ServiceName", ALL, SERVICE_NAME},
-    {"ServiceProviderName", V13 | V14, ISSUER},
-    {"ServiceSubcategory", ALL, SERVICE_SUBCATEGORY},
-    {"SkuId", ALL, SKU_ID},
-    {"SkuMeter", ALL, SKU_METER},
-    {"SkuPriceDetails", ALL, SKU_DETAILS},
-    {"SkuPriceId", ALL, SKU_PRICE_ID},
-    {"SubAccountId", ALL, NOTHING},
-    {"SubAccountName", ALL, NOTHING},
-    {"SubAccountType", ALL, NOTHING},
-    {"Tags", ALL, TAGS},
-    {"x_BillState", ALL, X_STATE},
-    {"x_FunctionVersion", ALL, X_FUNCTION_VERSION},
-    {"x_MemorySizeMiB", ALL, X_MEMORY},
-    {"x_PriceBook", ALL, X_PRICE_BOOK},
-    {"x_PriceBookVersion", ALL, X_PRICE_VERSION},
-    {"x_RoundingAdjustment", ALL, X_ROUNDING},
-};
-
-#define COLUMN_COUNT (sizeof COLUMNS / sizeof COLUMNS[0])
 
 /* One row: a line, and the share of it when it is metered. */
 struct row {
@@ -163,20 +31,20 @@ static unsigned version_bit(enum report_focus_version version)
 {
     switch (version) {
     case REPORT_FOCUS_1_2:
-        return V12;
+        return FOCUS_V12;
     case REPORT_FOCUS_1_3:
-        return V13;
+        return FOCUS_V13;
     case REPORT_FOCUS_1_4:
-        return V14;
+        return FOCUS_V14;
     }
-    return V14;
+    return FOCUS_V14;
 }
 
 void focus_header(struct csv *csv, enum report_focus_version version)
 {
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        if ((COLUMNS[i].versions & version_bit(version)) != 0) {
-            csv_word(csv, COLUMNS[i].name);
+    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++) {
+        if ((FOCUS_COLUMNS[i].versions & version_bit(version)) != 0) {
+            csv_word(csv, FOCUS_COLUMNS[i].name);
         }
     }
     csv_row_end(csv);
@@ -297,7 +165,7 @@ static void put_invoice_detail(struct csv *csv, const struct row *row)
 }
 
 /* Values that only rows of usage have; others leave the field empty, as FOCUS asks of tax, fees and credits. */
-static void put_metered(struct csv *csv, const struct row *row, enum value value)
+static void put_metered(struct csv *csv, const struct row *row, enum focus_value value)
 {
     const struct rated_line *line = row->line;
     char text[MONEY_TEXT_BYTES];
@@ -360,7 +228,7 @@ static void put_metered(struct csv *csv, const struct row *row, enum value value
     }
 }
 
-static void put_period(struct csv *csv, const struct row *row, enum value value)
+static void put_period(struct csv *csv, const struct row *row, enum focus_value value)
 {
     int64_t from_us = 0;
     int64_t to_us = 0;
@@ -372,7 +240,7 @@ static void put_period(struct csv *csv, const struct row *row, enum value value)
     put_time(csv, value == PERIOD_START || value == CHARGE_START ? from_us : to_us);
 }
 
-static void put_head(struct csv *csv, const struct row *row, enum value value)
+static void put_head(struct csv *csv, const struct row *row, enum focus_value value)
 {
     switch ((int)value) {
     case ACCOUNT_ID:
@@ -419,7 +287,7 @@ static void put_head(struct csv *csv, const struct row *row, enum value value)
     }
 }
 
-static void put_value(struct csv *csv, const struct row *row, enum value value)
+static void put_value(struct csv *csv, const struct row *row, enum focus_value value)
 {
     switch ((int)value) {
     case BILLED_COST:
@@ -478,9 +346,9 @@ static void put_value(struct csv *csv, const struct row *row, enum value value)
 
 static void put_row(struct csv *csv, const struct row *row)
 {
-    for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        if ((COLUMNS[i].versions & version_bit(row->focus->version)) != 0) {
-            put_value(csv, row, COLUMNS[i].value);
+    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++) {
+        if ((FOCUS_COLUMNS[i].versions & version_bit(row->focus->version)) != 0) {
+            put_value(csv, row, FOCUS_COLUMNS[i].value);
         }
     }
     csv_row_end(csv);

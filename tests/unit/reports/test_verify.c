@@ -1,0 +1,211 @@
+/*
+ * Goal:   verify says "matches" for a true bill and names the first difference for every kind of change.
+ * Method: a bill written from hand-made records; then one thing changed at a time in the bill or the records.
+ */
+#include "billing/bill_rate.h"
+#include "common/buf.h"
+#include "common/err.h"
+#include "reports/report_internal.h"
+#include "reports/verify.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char RECORDS[] =
+    "account,function_id,function,started_at,arch,provisioned,billed_ms,memory_mib,mb_ms,billed_requests,storage_mb_ms,"
+    "streamed_bytes\r\n"
+    "acct_100000000001,fn_1,thumb,2026-10-05T10:00:00.000000Z,x86_64,0,900000,10240,9216000000,700000,0,0\r\n"
+    "acct_100000000001,fn_2,\"pdf,2\",2026-10-06T10:00:00.000000Z,x86_64,0,900000,1024,921600000,600000,0,0\r\n"
+    "acct_100000000001,fn_1,thumb,2026-10-07T10:00:00.000000Z,arm64,0,100,128,12800,1,0,0\r\n";
+
+static int collect(const void *bytes, size_t length, void *ctx, struct err *err)
+{
+    (void)err;
+    buf_append(ctx, bytes, length);
+    return 0;
+}
+
+static struct price_book *default_book(void)
+{
+    struct price_book *book = NULL;
+    struct err err = {0};
+    const char *json = price_book_default_json();
+    ck_assert_int_eq(price_book_parse(json, strlen(json), &book, NULL, &err), 0);
+    return book;
+}
+
+/* The true bill of RECORDS. */
+static void true_bill(const struct price_book *book, struct buf *out)
+{
+    struct bill_usage items[2] = {
+        {.function_id = 2,
+         .function_name = "pdf,2",
+         .version = -1,
+         .quantity = {[METER_REQUESTS] = 600000, [METER_COMPUTE_X86] = 921600000}},
+        {.function_id = 1,
+         .function_name = "thumb",
+         .version = -1,
+         .quantity = {[METER_REQUESTS] = 700001, [METER_COMPUTE_X86] = 9216000000, [METER_COMPUTE_ARM] = 12800}}};
+    struct bill_usage_list usage = {.count = 2, .items = items};
+    struct bill *bill = calloc(1, sizeof *bill);
+    struct report_options options = {.layout = REPORT_SUMMARY};
+    struct csv csv;
+    struct err err = {0};
+    bill->account_id = 100000000001;
+    bill->month = (struct month){2026, 10};
+    ck_assert_int_eq(bill_compute(book, &usage, bill, &err), 0);
+    csv_begin(&csv, &options, false, collect, out);
+    summary_header(&csv);
+    summary_bill(&csv, bill);
+    ck_assert_int_eq(csv_end(&csv, &err), 0);
+    bill_free(&bill);
+}
+
+static char *replaced(const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    ck_assert_msg(at != NULL, "%s is not in\n%s", from, text);
+    struct buf out = {0};
+    buf_append(&out, text, (size_t)(at - text));
+    buf_puts(&out, to);
+    buf_puts(&out, at + strlen(from));
+    return out.data;
+}
+
+static int verify(const char *bill, const char *records, struct verify_result *result, struct err *err)
+{
+    struct price_book *book = default_book();
+    char *bill_bytes = strdup(bill);
+    char *record_bytes = strdup(records);
+    struct verify_input input = {.bill = fmemopen(bill_bytes, strlen(bill), "r"),
+                                 .bill_name = "bill.csv",
+                                 .records = fmemopen(record_bytes, strlen(records), "r"),
+                                 .records_name = "records.csv",
+                                 .book = book};
+    int rc = verify_bill(&input, result, err);
+    (void)fclose(input.bill);
+    (void)fclose(input.records);
+    free(bill_bytes);
+    free(record_bytes);
+    price_book_free(&book);
+    return rc;
+}
+
+START_TEST(a_true_bill_matches)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    struct verify_result result;
+    struct err err = {0};
+    true_bill(book, &bill);
+    ck_assert_int_eq(verify(buf_text(&bill), RECORDS, &result, &err), 0);
+    ck_assert_msg(result.matches, "%s", result.difference);
+    ck_assert_int_eq(result.records, 3);
+    ck_assert_str_eq(result.total, "0.06 USD");
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
+static const struct {
+    const char *from, *to;
+    const char *difference; /* begins with */
+} BILL_CHANGES[] = {
+    {"1000000,Requests,0,", "1000001,Requests,0,",
+     "row 2 (line 1, requests band 0): quantity is 1000001 in the bill; the records give 1000000"},
+    {"300001,Requests,0.0000002,", "300001,Requests,0.0000003,",
+     "row 5 (line 2, requests band 1): unit_price is 0.0000003"},
+    {",0.0600002,0.06,", ",0.0600002,0.07,",
+     "row 5 (line 2, requests band 1): amount is 0.07 in the bill; the records give 0.06"},
+    {",thumb,", ",thumbs,", "row 4 (share of thumb in line 1): function is thumbs"},
+    {",Total,,,,,,0.06,", ",Total,,,,,,0.05,", "row 13 (total): amount is 0.05 in the bill; the records give 0.06"},
+};
+
+START_TEST(a_changed_bill_is_named)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    struct verify_result result;
+    struct err err = {0};
+    true_bill(book, &bill);
+    char *changed = replaced(buf_text(&bill), BILL_CHANGES[_i].from, BILL_CHANGES[_i].to);
+    ck_assert_int_eq(verify(changed, RECORDS, &result, &err), 0);
+    ck_assert(!result.matches);
+    ck_assert_msg(strncmp(result.difference, BILL_CHANGES[_i].difference, strlen(BILL_CHANGES[_i].difference)) == 0,
+                  "%s\n%s", result.difference, changed);
+    free(changed);
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
+START_TEST(a_dropped_row_is_named)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    true_bill(book, &bill);
+    int rows = 0;
+    for (const char *at = strchr(buf_text(&bill), '\n') + 1; *at != '\0'; at = strchr(at, '\n') + 1) {
+        struct buf less = {0};
+        struct verify_result result;
+        struct err err = {0};
+        buf_append(&less, bill.data, (size_t)(at - bill.data));
+        buf_puts(&less, strchr(at, '\n') + 1);
+        ck_assert_int_eq(verify(buf_text(&less), RECORDS, &result, &err), 0);
+        ck_assert_msg(!result.matches, "row %d can be dropped", rows);
+        buf_free(&less);
+        rows++;
+    }
+    ck_assert_int_eq(rows, 12);
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
+static const struct {
+    const char *from, *to;
+    int rc;
+    const char *text; /* begins with */
+} RECORD_CHANGES[] = {
+    {"900000,1024,921600000", "900001,1024,921601024", 0, "row "},
+    {"900000,1024,921600000", "900000,1024,921600001", -1,
+     "records.csv, row 3: mb_ms is 921600001, but billed_ms x memory_mib is 921600000"},
+    {"2026-10-06", "2026-11-06", -1, "records.csv, row 3: it is of acct_100000000001, 2026-11"},
+    {"acct_100000000001,fn_2", "acct_100000000002,fn_2", -1, "records.csv, row 3: it is of acct_100000000002"},
+    {"billed_ms", "billed", -1, "records.csv"},
+    {"900000,10240", "x,10240", -1, "records.csv, row 2"},
+};
+
+START_TEST(changed_records_are_named)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    struct verify_result result;
+    struct err err = {0};
+    true_bill(book, &bill);
+    char *changed = replaced(RECORDS, RECORD_CHANGES[_i].from, RECORD_CHANGES[_i].to);
+    ck_assert_int_eq(verify(buf_text(&bill), changed, &result, &err), RECORD_CHANGES[_i].rc);
+    const char *text = RECORD_CHANGES[_i].rc == 0 ? result.difference : err.text;
+    ck_assert_msg(strncmp(text, RECORD_CHANGES[_i].text, strlen(RECORD_CHANGES[_i].text)) == 0, "%s", text);
+    free(changed);
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("reports/verify");
+    TCase *tcase = tcase_create("verify");
+    tcase_add_test(tcase, a_true_bill_matches);
+    tcase_add_loop_test(tcase, a_changed_bill_is_named, 0, sizeof BILL_CHANGES / sizeof BILL_CHANGES[0]);
+    tcase_add_test(tcase, a_dropped_row_is_named);
+    tcase_add_loop_test(tcase, changed_records_are_named, 0, sizeof RECORD_CHANGES / sizeof RECORD_CHANGES[0]);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
