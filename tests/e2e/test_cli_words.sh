@@ -50,8 +50,10 @@ done < <("$farthing" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | grep -v -- '^-
 "$farthing" completion bash >"$scratch/bash"
 bash -c 'source "$1"; COMP_WORDS=(farthing qu); COMP_CWORD=1; _farthing; [[ ${COMPREPLY[*]} == quota ]]' _ "$scratch/bash" || fail "bash completion of a command"
 bash -c 'source "$1"; COMP_WORDS=(farthing bill --lay); COMP_CWORD=2; _farthing; [[ ${COMPREPLY[*]} == --layout ]]' _ "$scratch/bash" || fail "bash completion of an option"
-"$farthing" completion zsh | grep -q '^#compdef farthing$' || fail "zsh completion"
-"$farthing" completion fish | grep -q "from quota' -a set$" || fail "fish completion"
+"$farthing" completion zsh >"$scratch/zsh"
+grep -q '^#compdef farthing$' "$scratch/zsh" || fail "zsh completion"
+"$farthing" completion fish >"$scratch/fish"
+grep -q "from quota' -a set$" "$scratch/fish" || fail "fish completion"
 "$farthing" help --man >"$scratch/farthing.1"
 if command -v groff >/dev/null; then
     groff -man -Tutf8 -ww "$scratch/farthing.1" >/dev/null 2>"$scratch/groff" || fail "the man page"
