@@ -15,7 +15,7 @@ GOOD = {
     "billing/ok.c": '#include "common/a.h"\n/* double the time( */\nint x(void)\n{\n    return pg_get_time(0) + a.time(1);\n}\n',
 }
 GUARDED = "#ifndef FARTHING_BILLING_B_H\n#define FARTHING_BILLING_B_H\nextern double d;\n#endif\n"
-REASON = "/* b.c - Length: one table. */\n"
+LENGTH = "/* b.c - Length: one table. */\n"
 CALLS = [name for name in lint.BANNED]
 
 # (rule or "" for none, file, text)
@@ -43,13 +43,18 @@ PLANTS = [
     ("", "common/clock.c", "int z = clock_gettime(0, 0);\n"),
     ("", "engine/b.c", '/* system(1) */ const char *t = "system(1)"; // popen(1)\n'),
     ("", "engine/b.c", "int z = x->time(1) + my_system(2) + vsnprintf(3) + mktime(4);\n"),
+    ("", "tests/unit/test_b.c", "int z = usleep(1); /* lint: paces the load, nobody waits for it */\n"),
+    ("call", "tests/unit/test_b.c", "int z = usleep(1); /* lint: */\n"),
+    ("call", "tests/unit/test_b.c", "int z = usleep(1); /* because */\n"),
+    ("", "bench/b.c", "int z = nanosleep(1);\n"),
+    ("call", "bench/b.c", "int z = atoi(1);\n"),
     ("float", "metering/b.c", "float f;\n"),
     ("float", "billing/b.h", GUARDED),
     ("", "engine/b.c", "double d;\n"),
     ("", "engine/b.c", "int a;\n" * 500),
     ("file", "engine/b.c", "int a;\n" * 501),
-    ("", "engine/b.c", REASON + "int a;\n" * 799),
-    ("file", "engine/b.c", REASON + "int a;\n" * 800),
+    ("", "engine/b.c", LENGTH + "int a;\n" * 799),
+    ("file", "engine/b.c", LENGTH + "int a;\n" * 800),
     ("", "engine/b.c", "int f(void)\n{\n" + "    g();\n" * 68 + "}\n"),
     ("function", "engine/b.c", "int f(void)\n{\n" + "    g();\n" * 69 + "}\n"),
     ("columns", "engine/b.c", "/* " + "x" * 120 + " */\n"),
