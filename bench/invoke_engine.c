@@ -1,6 +1,7 @@
 /*
  * invoke_engine.c - warm calls of one function straight into the engine, 32 at a time: what the engine itself can do.
- * Usage: bench_invoke_engine DATABASE FOLDER RUNTIME HANDLER [SECONDS [AT_ONCE [metered 0|1]]]     prints one line of JSON
+ * Usage: bench_invoke_engine DATABASE FOLDER RUNTIME HANDLER [SECONDS [AT_ONCE [metered 0|1]]]     prints one line of
+ * JSON
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,6 +17,7 @@
 #include "common/fs.h"
 #include "engine/engine.h"
 #include "metering/hook.h"
+#include "schema/migrate.h"
 #include "schema/pg.h"
 
 #define ACCOUNT INT64_C(100000000001)
@@ -62,12 +64,21 @@ static int make_function(const char *database, char **argv, struct err *err)
     struct buf zip = {0};
     struct pg *pg = NULL;
     struct function function;
-    if (code_pack_dir(argv[2], &zip, err) != 0 || pg_open(database, &pg, err) != 0) {
+    struct migrate_report report;
+    if (migrate_run(database, &report, err) != 0 || code_pack_dir(argv[2], &zip, err) != 0 ||
+        pg_open(database, &pg, err) != 0) {
         return -1;
     }
     (void)function_delete(pg, ACCOUNT, "bench", NULL, NULL);
-    const struct function_change change = {.runtime = argv[3], .handler = argv[4], .zip = zip.data, .zip_length = zip.length,
-                                           .memory_mib = 256, .timeout_s = 30, .ephemeral_mib = -1, .arch = -1, .network = -1};
+    const struct function_change change = {.runtime = argv[3],
+                                           .handler = argv[4],
+                                           .zip = zip.data,
+                                           .zip_length = zip.length,
+                                           .memory_mib = 256,
+                                           .timeout_s = 30,
+                                           .ephemeral_mib = -1,
+                                           .arch = -1,
+                                           .network = -1};
     int rc = function_create(pg, ACCOUNT, "bench", &change, &function, err);
     buf_free(&zip);
     pg_close(&pg);
@@ -94,7 +105,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", err.text);
         return 1;
     }
-    const struct engine_options options = {.data_dir = dir, .conninfo = argv[1], .hook = hook, .node_id = 800000 + getpid() % 1000};
+    const struct engine_options options = {
+        .data_dir = dir, .conninfo = argv[1], .hook = hook, .node_id = 800000 + getpid() % 1000};
     if (engine_open(&options, &engine, &err) != 0) {
         (void)fprintf(stderr, "%s\n", err.text);
         return 1;
@@ -115,8 +127,9 @@ int main(int argc, char **argv)
         (void)pthread_cond_wait(&ended, &lock);
     }
     (void)pthread_mutex_unlock(&lock);
-    (void)printf("{\"runtime\":\"%s\",\"at_once\":%d,\"metered\":%s,\"calls_per_s\":%lld,\"failures\":%lld}\n", argv[3], at_once,
-                 metered ? "true" : "false", (long long)(done * 1000000000 / took_ns), (long long)atomic_load(&failures));
+    (void)printf("{\"runtime\":\"%s\",\"at_once\":%d,\"metered\":%s,\"calls_per_s\":%lld,\"failures\":%lld}\n", argv[3],
+                 at_once, metered ? "true" : "false", (long long)(done * 1000000000 / took_ns),
+                 (long long)atomic_load(&failures));
     engine_close(&engine, 1000);
     farthing_hook_close(&hook);
     (void)fs_remove_tree(dir, NULL);

@@ -6,11 +6,12 @@
 #include "engine/function_row.h"
 #include "schema/pg.h"
 
-#define COLUMNS                                                                                                         \
-    "a.name, a.version::int8 AS version, a.second_version::int8 AS second_version, a.second_weight_ppm::int8 AS second_weight_ppm, " \
+#define COLUMNS                                                                                                        \
+    "a.name, a.version::int8 AS version, a.second_version::int8 AS second_version, a.second_weight_ppm::int8 AS "      \
+    "second_weight_ppm, "                                                                                              \
     "a.description, a.revision "
-#define FROM                                                                                                            \
-    "FROM function f JOIN function_alias a ON a.account_id = f.account_id AND a.function_id = f.function_id "           \
+#define FROM                                                                                                           \
+    "FROM function f JOIN function_alias a ON a.account_id = f.account_id AND a.function_id = f.function_id "          \
     "WHERE f.account_id = $1::int8 AND f.name = $2::text AND f.deleted_at IS NULL "
 
 static const struct pg_stmt GET = {
@@ -27,7 +28,8 @@ static const struct pg_stmt LIST = {
 
 static const struct pg_stmt INSERT = {
     .name = "alias.insert",
-    .sql = "INSERT INTO function_alias (account_id, function_id, name, version, second_version, second_weight_ppm, description) "
+    .sql = "INSERT INTO function_alias (account_id, function_id, name, version, second_version, second_weight_ppm, "
+           "description) "
            "VALUES ($1::int8, $2::int8, $3::text, $4::int4, nullif($5::int4, -1), nullif($6::int4, -1), $7::text)",
     .expect = PG_NO_ROWS,
 };
@@ -73,7 +75,8 @@ static int read_one(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
-int alias_get(struct pg *pg, int64_t account_id, const char *function, const char *name, struct function_alias *alias, struct err *err)
+int alias_get(struct pg *pg, int64_t account_id, const char *function, const char *name, struct function_alias *alias,
+              struct err *err)
 {
     struct one one = {.found = false};
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(function), PG_P_TEXT(name), PG_P_END};
@@ -93,7 +96,8 @@ static int check_alias(const struct function_alias *alias, struct err *err)
     size_t length = strlen(alias->name);
     if (length == 0 || strspn(alias->name, "0123456789") == length ||
         strspn(alias->name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != length) {
-        return err_field(err, "/name", "'%s' is not a name for an alias: letters, digits, - and _, not only digits", alias->name);
+        return err_field(err, "/name", "'%s' is not a name for an alias: letters, digits, - and _, not only digits",
+                         alias->name);
     }
     if (alias->second_version >= 0 && (alias->second_weight_ppm < 0 || alias->second_weight_ppm > 1000000)) {
         return err_field(err, "/weight", "the weight is not between 0 and 1");
@@ -125,7 +129,8 @@ static int check_before(struct pg *pg, const struct putting *putting, struct err
     uuid_format(&before.revision, revision);
     if (putting->expected_revision != NULL && strcmp(putting->expected_revision, revision) != 0) {
         (void)err_set(err, ERR_CONFLICT,
-                      "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the "
+                      "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias "
+                      "API to retrieve the "
                       "latest Revision Id");
         return err_slug(err, "precondition_failed");
     }
@@ -145,14 +150,11 @@ static int put_body(struct pg *pg, void *ctx, struct err *err)
         check_before(pg, putting, err) != 0) {
         return -1;
     }
-    const struct pg_param params[] = {PG_P_I64(putting->account_id),
-                                      PG_P_I64(function.function_id),
-                                      PG_P_TEXT(alias->name),
-                                      PG_P_I64(alias->version),
-                                      PG_P_I64(alias->second_version),
-                                      PG_P_I64(alias->second_version >= 0 ? alias->second_weight_ppm : -1),
-                                      PG_P_TEXT(alias->description),
-                                      PG_P_END};
+    const struct pg_param params[] = {
+        PG_P_I64(putting->account_id),   PG_P_I64(function.function_id),
+        PG_P_TEXT(alias->name),          PG_P_I64(alias->version),
+        PG_P_I64(alias->second_version), PG_P_I64(alias->second_version >= 0 ? alias->second_weight_ppm : -1),
+        PG_P_TEXT(alias->description),   PG_P_END};
     if (pg_run(pg, putting->create ? &INSERT : &UPDATE, params, NULL, NULL, NULL, err) != 0) {
         return err_wrap(err, "alias %s of %s", alias->name, putting->function);
     }
@@ -162,7 +164,10 @@ static int put_body(struct pg *pg, void *ctx, struct err *err)
 int alias_put(struct pg *pg, int64_t account_id, const char *function, const struct function_alias *alias, bool create,
               const char *expected_revision, struct function_alias *stored, struct err *err)
 {
-    struct putting putting = {.account_id = account_id, .function = function, .expected_revision = expected_revision, .alias = alias,
+    struct putting putting = {.account_id = account_id,
+                              .function = function,
+                              .expected_revision = expected_revision,
+                              .alias = alias,
                               .create = create};
     if (check_alias(alias, err) != 0 || pg_tx_at(pg, PG_READ_COMMITTED, put_body, &putting, err) != 0) {
         return -1;
@@ -198,7 +203,8 @@ static int read_listed(const struct pg_row *row, void *ctx, struct err *err)
     return listing->on_row(&alias, listing->ctx, err);
 }
 
-int alias_list(struct pg *pg, int64_t account_id, const char *function, alias_row_fn *on_row, void *ctx, struct err *err)
+int alias_list(struct pg *pg, int64_t account_id, const char *function, alias_row_fn *on_row, void *ctx,
+               struct err *err)
 {
     struct listing listing = {.on_row = on_row, .ctx = ctx};
     int64_t function_id = 0;

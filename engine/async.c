@@ -12,7 +12,7 @@
 #include "engine/engine_internal.h"
 #include "schema/pg.h"
 
-#define POLL_NS INT64_C(1000000000)   /* for events of other nodes and those that became due */
+#define POLL_NS INT64_C(1000000000) /* for events of other nodes and those that became due */
 #define BATCH 32
 #define RUNNING_MAX 64
 #define OWNED_MARGIN_S 60
@@ -24,7 +24,7 @@ struct async {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stop;
-    bool look;    /* something was put in */
+    bool look; /* something was put in */
     int running;
     struct call *finished; /* to be written down */
     _Atomic int64_t pending, oldest_us;
@@ -54,8 +54,8 @@ static void accept_job(struct engine *engine, struct pg *pg, void *ctx)
         call_fail(call, &err);
         return;
     }
-    if (async_store_put(pg, call->account_id, call->function, call->qualifier, &call->id, call->payload.data, call->payload.length,
-                        call->client_context, &function_id, &err) != 0) {
+    if (async_store_put(pg, call->account_id, call->function, call->qualifier, &call->id, call->payload.data,
+                        call->payload.length, call->client_context, &function_id, &err) != 0) {
         call_fail(call, &err);
         return;
     }
@@ -158,7 +158,8 @@ static int take_some(struct async *async, struct pg *pg, int room)
     int64_t pending = 0;
     int64_t oldest = 0;
     int most = room < BATCH ? room : BATCH;
-    if (async_store_take(pg, async->engine->options.node_id, FUNCTION_TIMEOUT_S_MAX + OWNED_MARGIN_S, most, events, &count, &err) != 0) {
+    if (async_store_take(pg, async->engine->options.node_id, FUNCTION_TIMEOUT_S_MAX + OWNED_MARGIN_S, most, events,
+                         &count, &err) != 0) {
         LOG(LOG_LEVEL_WARN, "event.not_taken", LF_STR("error", err.text));
         return 0;
     }

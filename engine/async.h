@@ -2,7 +2,8 @@
  * async.h - events (INVOKE_EVENT): accepted into the database first, run from there, retried as Lambda does.
  *
  * Promise: once INVOKE_ACCEPTED was told, the event is run at least once or ends at its destination, through any crash.
- * Timing:  a failed run again after 1 and 2 minutes (2 retries); a refused one with backoff 1 s to 5 min until its age is 6 h.
+ * Timing:  a failed run again after 1 and 2 minutes (2 retries); a refused one with backoff 1 s to 5 min until its age
+ * is 6 h.
  */
 #ifndef FARTHING_ENGINE_ASYNC_H
 #define FARTHING_ENGINE_ASYNC_H

@@ -28,7 +28,8 @@ static const struct pg_stmt TAKE = {
            "UPDATE async_event e SET owner_node = $1::int8, owned_until = now() + make_interval(secs => $2::int4) "
            "FROM due, function f WHERE e.account_id = due.account_id AND e.event_id = due.event_id "
            "AND f.account_id = e.account_id AND f.function_id = e.function_id "
-           "RETURNING e.account_id, e.event_id, e.function_id, f.name, e.qualifier, e.request_id, e.attempt::int8 AS attempt, "
+           "RETURNING e.account_id, e.event_id, e.function_id, f.name, e.qualifier, e.request_id, e.attempt::int8 AS "
+           "attempt, "
            "e.throttles::int8 AS throttles, e.payload, e.client_context, e.accepted_at",
     .expect = PG_ANY_ROWS,
 };
@@ -41,14 +42,16 @@ static const struct pg_stmt REMOVE = {
 
 static const struct pg_stmt AGAIN = {
     .name = "event.again",
-    .sql = "UPDATE async_event SET attempt = $3::int4, throttles = $4::int4, due_at = now() + make_interval(secs => $5::int4), "
+    .sql = "UPDATE async_event SET attempt = $3::int4, throttles = $4::int4, due_at = now() + make_interval(secs => "
+           "$5::int4), "
            "owner_node = NULL, owned_until = NULL WHERE account_id = $1::int8 AND event_id = $2::int8",
     .expect = PG_NO_ROWS,
 };
 
 static const struct pg_stmt STATE = {
     .name = "event.state",
-    .sql = "SELECT count(*)::int8 AS pending, coalesce(extract(epoch FROM now() - min(accepted_at)) * 1000000, 0)::int8 AS oldest_us "
+    .sql = "SELECT count(*)::int8 AS pending, coalesce(extract(epoch FROM now() - min(accepted_at)) * 1000000, "
+           "0)::int8 AS oldest_us "
            "FROM async_event",
     .expect = PG_ONE_ROW,
 };
@@ -81,14 +84,16 @@ static int check_room(struct pg *pg, int64_t account_id, struct err *err)
         return -1;
     }
     if (waiting >= status.quota.limit_units) {
-        (void)err_set(err, ERR_LIMIT, "quota async_queue is %s; %lld events wait", status.quota.limit_text, (long long)waiting);
+        (void)err_set(err, ERR_LIMIT, "quota async_queue is %s; %lld events wait", status.quota.limit_text,
+                      (long long)waiting);
         return err_slug(err, "quota_exceeded");
     }
     return 0;
 }
 
-int async_store_put(struct pg *pg, int64_t account_id, const char *function, const char *qualifier, const struct uuid *request_id,
-                    const void *payload, size_t length, const char *client_context, int64_t *function_id, struct err *err)
+int async_store_put(struct pg *pg, int64_t account_id, const char *function, const char *qualifier,
+                    const struct uuid *request_id, const void *payload, size_t length, const char *client_context,
+                    int64_t *function_id, struct err *err)
 {
     struct function found;
     if (function_get(pg, account_id, function, qualifier, &found, err) != 0 || check_room(pg, account_id, err) != 0) {
@@ -139,7 +144,8 @@ static int read_event(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
-int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count, struct err *err)
+int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count,
+                     struct err *err)
 {
     struct taking taking = {.events = events, .most = most};
     const struct pg_param params[] = {PG_P_I64(node_id), PG_P_I64(owned_s), PG_P_I64(most), PG_P_END};
@@ -159,10 +165,11 @@ int async_store_remove(struct pg *pg, const struct async_event *event, struct er
     return pg_run(pg, &REMOVE, params, NULL, NULL, NULL, err);
 }
 
-static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int wait_s, struct err *err)
+static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int wait_s,
+                 struct err *err)
 {
-    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_I64(attempt), PG_P_I64(throttles),
-                                      PG_P_I64(wait_s), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_I64(attempt),
+                                      PG_P_I64(throttles),         PG_P_I64(wait_s),          PG_P_END};
     return pg_run(pg, &AGAIN, params, NULL, NULL, NULL, err);
 }
 

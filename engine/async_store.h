@@ -28,10 +28,12 @@ struct async_event {
 
 void async_event_free(struct async_event *event);
 
-int async_store_put(struct pg *pg, int64_t account_id, const char *function, const char *qualifier, const struct uuid *request_id,
-                    const void *payload, size_t length, const char *client_context, int64_t *function_id, struct err *err);
+int async_store_put(struct pg *pg, int64_t account_id, const char *function, const char *qualifier,
+                    const struct uuid *request_id, const void *payload, size_t length, const char *client_context,
+                    int64_t *function_id, struct err *err);
 /* Due events that nobody owns, at most `most`. */
-int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count, struct err *err);
+int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count,
+                     struct err *err);
 int async_store_remove(struct pg *pg, const struct async_event *event, struct err *err);
 /* It ran and failed: again in 1, then 2 minutes; after that it is gone. */
 int async_store_failed(struct pg *pg, const struct async_event *event, struct err *err);

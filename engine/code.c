@@ -100,7 +100,8 @@ static int read_entry(zip_t *archive, zip_uint64_t index, struct entry *entry, s
 {
     zip_stat_t found;
     zip_stat_init(&found);
-    if (zip_stat_index(archive, index, 0, &found) != 0 || (found.valid & ZIP_STAT_NAME) == 0 || (found.valid & ZIP_STAT_SIZE) == 0) {
+    if (zip_stat_index(archive, index, 0, &found) != 0 || (found.valid & ZIP_STAT_NAME) == 0 ||
+        (found.valid & ZIP_STAT_SIZE) == 0) {
         return err_field(err, CODE_FIELD, "entry %llu of the package cannot be read", (unsigned long long)index);
     }
     if (check_name(found.name, err) != 0) {
@@ -109,14 +110,16 @@ static int read_entry(zip_t *archive, zip_uint64_t index, struct entry *entry, s
     mode_t mode = mode_of(archive, index);
     mode_t kind = mode & S_IFMT;
     size_t length = strlen(found.name);
-    *entry = (struct entry){.name = found.name, .folder = found.name[length - 1] == '/', .mode = mode, .bytes = found.size};
+    *entry =
+        (struct entry){.name = found.name, .folder = found.name[length - 1] == '/', .mode = mode, .bytes = found.size};
     if (kind != 0 && kind != S_IFREG && kind != S_IFDIR) {
         return bad_entry(err, found.name, kind == S_IFLNK ? "is a symbolic link" : "is neither file nor folder");
     }
     if ((found.valid & ZIP_STAT_ENCRYPTION_METHOD) != 0 && found.encryption_method != ZIP_EM_NONE) {
         return bad_entry(err, found.name, "is encrypted");
     }
-    if ((found.valid & ZIP_STAT_COMP_METHOD) != 0 && found.comp_method != ZIP_CM_STORE && found.comp_method != ZIP_CM_DEFLATE) {
+    if ((found.valid & ZIP_STAT_COMP_METHOD) != 0 && found.comp_method != ZIP_CM_STORE &&
+        found.comp_method != ZIP_CM_DEFLATE) {
         return bad_entry(err, found.name, "is compressed in a way other than deflate");
     }
     if ((found.valid & ZIP_STAT_COMP_SIZE) != 0 && found.size > (found.comp_size + 16) * RATIO_MAX) {
@@ -169,7 +172,8 @@ static int write_all(int fd, const char *bytes, size_t length)
 }
 
 /* Inflate one entry to fd (or nowhere, -1), counting what really comes out. */
-static int inflate_entry(zip_t *archive, zip_uint64_t index, const struct entry *entry, int fd, uint64_t *total, struct err *err)
+static int inflate_entry(zip_t *archive, zip_uint64_t index, const struct entry *entry, int fd, uint64_t *total,
+                         struct err *err)
 {
     char chunk[CHUNK_BYTES];
     zip_file_t *file = zip_fopen_index(archive, index, 0);
@@ -183,7 +187,8 @@ static int inflate_entry(zip_t *archive, zip_uint64_t index, const struct entry 
         bytes += (uint64_t)got;
         *total += (uint64_t)got;
         if (*total > FUNCTION_UNZIPPED_BYTES_MAX) {
-            (void)err_field(err, CODE_FIELD, "Unzipped size must be smaller than %d bytes", FUNCTION_UNZIPPED_BYTES_MAX);
+            (void)err_field(err, CODE_FIELD, "Unzipped size must be smaller than %d bytes",
+                            FUNCTION_UNZIPPED_BYTES_MAX);
             rc = err_slug(err, "code_too_large");
         } else if (fd >= 0 && write_all(fd, chunk, (size_t)got) != 0) {
             rc = err_set(err, ERR_SYSTEM, "unpack %s: %s", entry->name, strerror(errno));
@@ -210,7 +215,8 @@ int code_check(const void *zip, size_t length, struct err *err)
     count = zip_get_num_entries(archive, 0);
     names = map_new();
     if (count <= 0 || count > ENTRIES_MAX || names == NULL) {
-        (void)err_field(err, CODE_FIELD, "the package has %lld entries, not between 1 and %d", (long long)count, ENTRIES_MAX);
+        (void)err_field(err, CODE_FIELD, "the package has %lld entries, not between 1 and %d", (long long)count,
+                        ENTRIES_MAX);
         goto out;
     }
     for (zip_int64_t i = 0; i < count; i++) {
@@ -467,7 +473,7 @@ static int walk(const char *dir, struct file_list *list, int depth, struct err *
         }
         int length = snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
         rc = length > 0 && (size_t)length < sizeof path ? walk_entry(path, list, depth, err)
-                                                       : err_field(err, CODE_FIELD, "%s: a path is too long", dir);
+                                                        : err_field(err, CODE_FIELD, "%s: a path is too long", dir);
     }
     (void)closedir(folder);
     return rc;

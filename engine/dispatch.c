@@ -8,7 +8,7 @@
 #include "engine/engine_internal.h"
 #include "engine/runtime_api.h"
 
-#define CRASHES_FREE 3               /* failed starts in a row before it waits */
+#define CRASHES_FREE 3 /* failed starts in a row before it waits */
 #define CRASH_WAIT_NS INT64_C(500000000)
 #define CRASH_WAIT_MAX_NS INT64_C(60000000000)
 
@@ -288,7 +288,8 @@ void dispatch_resolved(struct call *call)
         (void)err_set(&call->error, ERR_RETRY, "this node takes no calls now: its usage spool is full");
         (void)err_slug(&call->error, "capacity");
         if (engine->options.admission != NULL) {
-            admission_count_refusal(engine->options.admission, call->account_id, fleet->function.function_id, USAGE_REFUSED_CAPACITY);
+            admission_count_refusal(engine->options.admission, call->account_id, fleet->function.function_id,
+                                    USAGE_REFUSED_CAPACITY);
         }
         call_later(call);
         return;
@@ -373,7 +374,8 @@ static void tend(const void *key, size_t key_length, void *value, void *ctx)
             earlier(tending->wake_ns, at->idle_since_ns + idle_ns);
         }
     }
-    for (int missing = fleet->retired || engine->closing ? 0 : fleet->function.provisioned - fleet->total; missing > 0; missing--) {
+    for (int missing = fleet->retired || engine->closing ? 0 : fleet->function.provisioned - fleet->total; missing > 0;
+         missing--) {
         if (tending->now_ns < fleet->start_after_ns || !room(engine, fleet)) {
             earlier(tending->wake_ns, tending->now_ns + INT64_C(1000000000));
             break;

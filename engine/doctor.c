@@ -21,10 +21,12 @@ static void memory_finding(engine_doctor_fn *on_finding, void *ctx)
     const char *source = meter_site_source(site);
     bool cgroup = strcmp(source, "proc") != 0;
     char text[200];
-    (void)snprintf(text, sizeof text,
-                   cgroup ? "%s: the kernel holds each instance to its memory and counts its peak and CPU"
-                          : "%s: no cgroup is writable; memory is held by per-process limits and by looking, CPU is counted in ticks",
-                   source);
+    (void)snprintf(
+        text, sizeof text,
+        cgroup
+            ? "%s: the kernel holds each instance to its memory and counts its peak and CPU"
+            : "%s: no cgroup is writable; memory is held by per-process limits and by looking, CPU is counted in ticks",
+        source);
     on_finding(cgroup, "memory", text, ctx);
     meter_site_close(&site);
 }
@@ -36,9 +38,13 @@ void engine_doctor(engine_doctor_fn *on_finding, void *ctx)
     on_finding(usable, "sandbox", text, ctx);
     memory_finding(on_finding, ctx);
     on_finding(access("/usr/bin/node", X_OK) == 0, "nodejs",
-               access("/usr/bin/node", X_OK) == 0 ? "/usr/bin/node" : "no /usr/bin/node: functions for nodejs cannot run", ctx);
+               access("/usr/bin/node", X_OK) == 0 ? "/usr/bin/node"
+                                                  : "no /usr/bin/node: functions for nodejs cannot run",
+               ctx);
     on_finding(access("/usr/bin/python3", X_OK) == 0, "python",
-               access("/usr/bin/python3", X_OK) == 0 ? "/usr/bin/python3" : "no /usr/bin/python3: functions for python cannot run", ctx);
+               access("/usr/bin/python3", X_OK) == 0 ? "/usr/bin/python3"
+                                                     : "no /usr/bin/python3: functions for python cannot run",
+               ctx);
     on_finding(geteuid() == 0, "users",
                geteuid() == 0 ? "each instance runs as a user of its own"
                               : "the node is not root: instances share its user, apart by namespaces only",

@@ -24,7 +24,8 @@
 #include "engine/runtime_api.h"
 #include "schema/pg.h"
 
-#define MEMORY_SHARE_PERCENT 200 /* configured memory of all instances against the machine's: most use a fraction of theirs */
+#define MEMORY_SHARE_PERCENT                                                                                           \
+    200 /* configured memory of all instances against the machine's: most use a fraction of theirs */
 #define INSTANCES_PER_GIB 64
 #define KILL_WAIT_MS 10000
 
@@ -35,7 +36,8 @@ static int64_t machine_memory_mib(void)
     return (int64_t)sysconf(_SC_PHYS_PAGES) * (sysconf(_SC_PAGESIZE) / 1024) / 1024;
 }
 
-/* As root, instances run as users who must be able to walk to the code; a data directory below a private one is no place for it. */
+/* As root, instances run as users who must be able to walk to the code; a data directory below a private one is no
+ * place for it. */
 static bool walkable(const char *path)
 {
     char part[ENGINE_PATH_BYTES];
@@ -92,7 +94,8 @@ static int choose_sandbox(struct engine *engine, struct err *err)
     }
     engine->isolated = usable;
     if (!usable) {
-        LOG(LOG_LEVEL_WARN, "engine.no_sandbox", LF_STR("meaning", "functions run as plain processes of this node's user"));
+        LOG(LOG_LEVEL_WARN, "engine.no_sandbox",
+            LF_STR("meaning", "functions run as plain processes of this node's user"));
     }
     return 0;
 }
@@ -101,9 +104,10 @@ static int open_parts(struct engine *engine, struct err *err)
 {
     if (choose_dirs(engine, err) != 0 || choose_sandbox(engine, err) != 0 ||
         meter_site_open(engine->options.node_id, &engine->site, err) != 0 || log_store_open(&engine->logs, err) != 0 ||
-        idem_open(&engine->idem, err) != 0 || pg_pool_open(engine->conninfo, ENGINE_WORKERS + 2, &engine->pool, err) != 0 ||
-        loop_start(engine, err) != 0 || workers_start(engine, err) != 0 ||
-        runtime_api_open(engine, &engine->runtime_api, err) != 0 || async_open(engine, &engine->async, err) != 0) {
+        idem_open(&engine->idem, err) != 0 ||
+        pg_pool_open(engine->conninfo, ENGINE_WORKERS + 2, &engine->pool, err) != 0 || loop_start(engine, err) != 0 ||
+        workers_start(engine, err) != 0 || runtime_api_open(engine, &engine->runtime_api, err) != 0 ||
+        async_open(engine, &engine->async, err) != 0) {
         return -1;
     }
     return 0;
@@ -144,7 +148,8 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
         memcpy(made->node_key, options->node_key, sizeof made->node_key);
         function_store_key_set(options->node_key);
     }
-    if (made->data_dir == NULL || made->conninfo == NULL || made->region == NULL || made->targets == NULL || made->fleets == NULL) {
+    if (made->data_dir == NULL || made->conninfo == NULL || made->region == NULL || made->targets == NULL ||
+        made->fleets == NULL) {
         (void)err_set(err, ERR_SYSTEM, "engine: out of memory");
     } else if (open_parts(made, err) == 0) {
         *engine = made;
@@ -304,8 +309,9 @@ int engine_invoke(struct engine *engine, const struct invoke_request *request, i
     call->on_chunk = on_chunk;
     call->ctx = ctx;
     if (request->idempotency_key != NULL && request->idempotency_key[0] != '\0' && request->type != INVOKE_DRY_RUN) {
-        enum idem_verdict verdict = idem_begin(engine->idem, request->account_id, request->function, request->idempotency_key,
-                                               clock_mono_ns(), done, ctx, take_known, call, &call->idem);
+        enum idem_verdict verdict =
+            idem_begin(engine->idem, request->account_id, request->function, request->idempotency_key, clock_mono_ns(),
+                       done, ctx, take_known, call, &call->idem);
         if (verdict == IDEM_JOINED) {
             call_unref(call);
             return 0;

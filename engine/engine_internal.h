@@ -1,12 +1,12 @@
 /*
  * engine_internal.h - what the files of the engine share; nobody else includes it.
  *
- * Words:     a call is one run of one invocation; an instance is one sandbox; a fleet is the instances of one version (one
- *            revision of $LATEST); a target is what a name and qualifier mean: one fleet, or two with weights.
- * Lock:      engine->lock guards fleets, targets, instances' states and queues. It is held for moments: no system call that can
+ * Words:     a call is one run of one invocation; an instance is one sandbox; a fleet is the instances of one version
+ * (one revision of $LATEST); a target is what a name and qualifier mean: one fleet, or two with weights. Lock:
+ * engine->lock guards fleets, targets, instances' states and queues. It is held for moments: no system call that can
  *            wait, no callback, no database under it. Order: engine->lock, then a log's lock, then libmicrohttpd's own.
- * Threads:   the loop (loop.c): epoll over processes, listeners, logs, one timer. Workers (worker.c): whatever may block - database,
- *            fork, removing cgroups. libmicrohttpd's threads (runtime_api.c): the Runtime API.
+ * Threads:   the loop (loop.c): epoll over processes, listeners, logs, one timer. Workers (worker.c): whatever may
+ * block - database, fork, removing cgroups. libmicrohttpd's threads (runtime_api.c): the Runtime API.
  */
 #ifndef FARTHING_ENGINE_ENGINE_INTERNAL_H
 #define FARTHING_ENGINE_ENGINE_INTERNAL_H
@@ -33,21 +33,21 @@ struct MHD_Connection;
 #define ENGINE_WORKERS 6
 #define ENGINE_INIT_LIMIT_MS 10000
 #define ENGINE_IDLE_S 300
-#define ENGINE_FRESH_NS INT64_C(1000000000)   /* a target older than this is read again while it is used */
-#define ENGINE_STALE_NS INT64_C(15000000000)  /* older than this: calls wait for the reading */
+#define ENGINE_FRESH_NS INT64_C(1000000000)  /* a target older than this is read again while it is used */
+#define ENGINE_STALE_NS INT64_C(15000000000) /* older than this: calls wait for the reading */
 #define ENGINE_QUEUE_WAIT_NS INT64_C(30000000000)
-#define ENGINE_QUEUE_MAX 10000                /* calls waiting in one fleet */
-#define ENGINE_SCALE_BURST 1000               /* new instances of a function at once, and in 10 s */
+#define ENGINE_QUEUE_MAX 10000  /* calls waiting in one fleet */
+#define ENGINE_SCALE_BURST 1000 /* new instances of a function at once, and in 10 s */
 #define ENGINE_SCALE_PERIOD_NS INT64_C(10000000000)
 #define ENGINE_EMIT_RETRY_NS INT64_C(20000000)
 #define ENGINE_SPOOL_FILL_MAX 950
 #define ENGINE_PATH_BYTES 4096
 #define ENGINE_ERROR_BYTES_MAX 262144
-#define ENGINE_LOG_BYTES_PER_S 4194304        /* an instance that writes more waits */
-#define ENGINE_GRACE_NS INT64_C(200000000)    /* for a reply that is on its way when the process has ended */
+#define ENGINE_LOG_BYTES_PER_S 4194304     /* an instance that writes more waits */
+#define ENGINE_GRACE_NS INT64_C(200000000) /* for a reply that is on its way when the process has ended */
 
 struct call {
-    struct call *next;             /* in the one queue it is in */
+    struct call *next; /* in the one queue it is in */
     struct engine *engine;
     _Atomic int refs;
     /* as asked */
@@ -61,7 +61,7 @@ struct call {
     invoke_done_fn *done;
     invoke_chunk_fn *on_chunk;
     void *ctx;
-    struct idem_entry *idem;       /* the promise this call keeps for its key, or NULL */
+    struct idem_entry *idem; /* the promise this call keeps for its key, or NULL */
     /* identity */
     struct uuid id;
     char id_text[UUID_TEXT_BYTES];
@@ -69,14 +69,14 @@ struct call {
     /* on its way */
     struct target *target;
     struct fleet *fleet;
-    struct instance *instance;     /* while it runs */
+    struct instance *instance; /* while it runs */
     struct admission_ticket ticket;
     bool admitted;
     int64_t queued_ns, handed_ns, started_us;
     bool handed, cold;
     /* as answered */
-    pthread_mutex_t deliver;       /* streamed pieces and the end, one after the other */
-    bool over;                     /* under deliver */
+    pthread_mutex_t deliver; /* streamed pieces and the end, one after the other */
+    bool over;               /* under deliver */
     enum usage_status status;
     bool function_error;
     struct buf answer;
@@ -90,9 +90,9 @@ struct call {
     enum invoke_outcome outcome;
     struct admission_refusal refusal;
     struct usage_record record;
-    bool recorded;                 /* record is final and waits to be written, or is written */
+    bool recorded; /* record is final and waits to be written, or is written */
     bool replayed;
-    int known_version;             /* of the first run, when replayed */
+    int known_version; /* of the first run, when replayed */
 };
 
 enum watch_kind { WATCH_MAIL, WATCH_TIMER, WATCH_CONTROL, WATCH_PROCESS, WATCH_LOG, WATCH_LISTENER };
@@ -110,29 +110,29 @@ struct instance {
     struct fleet *fleet;
     enum instance_state state;
     struct sandbox sandbox;
-    bool started;            /* sandbox holds processes */
+    bool started; /* sandbox holds processes */
     int listener;
     struct watch control_watch, process_watch, log_watch, listener_watch;
     struct MHD_Connection *waiting; /* suspended in next */
     uint64_t waiting_link;          /* which one: links count up, so that a stale one is known */
     int connections;                /* open, by runtime_api */
     struct call *current;
-    bool fresh;              /* has not served a call */
+    bool fresh; /* has not served a call */
     bool provisioned;
-    bool ended;              /* the launcher told how the runtime ended */
-    bool gone;               /* no process is left */
-    bool stop_wanted;        /* after the running call */
+    bool ended;       /* the launcher told how the runtime ended */
+    bool gone;        /* no process is left */
+    bool stop_wanted; /* after the running call */
     bool log_paused;
     bool released;
-    int launch_problem;      /* enum launch_kind when the runtime could not be started */
-    int end_status;          /* wait status */
+    int launch_problem; /* enum launch_kind when the runtime could not be started */
+    int end_status;     /* wait status */
     enum usage_status stop_reason;
     int64_t spawn_ns, init_us, deadline_ns, idle_since_ns, gone_ns;
     int64_t log_budget, log_budget_ns;
     pthread_mutex_t log_lock;
-    struct buf partial;      /* line being read; with tailed: under log_lock */
-    struct call *tailed;     /* the running call wants its lines */
-    struct buf init_error;   /* document of init/error */
+    struct buf partial;    /* line being read; with tailed: under log_lock */
+    struct call *tailed;   /* the running call wants its lines */
+    struct buf init_error; /* document of init/error */
     char init_error_type[128];
     char last_id[UUID_TEXT_BYTES];
     char log_stream[80];
@@ -140,7 +140,7 @@ struct instance {
 
 struct fleet {
     struct function function;
-    struct buf environment;  /* NAME=value texts, NUL-terminated */
+    struct buf environment; /* NAME=value texts, NUL-terminated */
     uint32_t environment_count;
     char code_dir[ENGINE_PATH_BYTES];
     struct log_ring *log;
@@ -150,8 +150,8 @@ struct fleet {
     struct call *queue_head, *queue_tail;
     int queued;
     int64_t scale_tokens_milli, scale_ns;
-    int crashes;             /* in a row, without a first next */
-    int64_t start_after_ns;  /* crash loop: not before */
+    int crashes;            /* in a row, without a first next */
+    int64_t start_after_ns; /* crash loop: not before */
 };
 
 struct target {
@@ -160,9 +160,9 @@ struct target {
     struct fleet *fleet, *second;
     int second_weight_ppm;
     int reserved;
-    int64_t loaded_ns;       /* 0: must be read before the next call */
+    int64_t loaded_ns; /* 0: must be read before the next call */
     bool loading, reload;
-    struct call *waiting;    /* for the reading */
+    struct call *waiting; /* for the reading */
 };
 
 typedef void job_fn(struct engine *engine, struct pg *pg, void *ctx);
@@ -198,7 +198,7 @@ struct engine {
     struct call *unwritten;      /* finished, their records do not fit into the spool yet */
 
     int epoll_fd, mail_fd, timer_fd;
-    _Atomic int64_t wake_ns;     /* what timer_fd is set to */
+    _Atomic int64_t wake_ns; /* what timer_fd is set to */
     pthread_t loop_thread;
     bool loop_started;
     _Atomic bool loop_stop;
@@ -232,7 +232,8 @@ void call_over(struct call *call);
 /* The record could not be written before: try again. False: still full. */
 bool call_retry_record(struct call *call);
 /* Lambda's error document as the answer. */
-void call_error_document(struct call *call, const char *type, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void call_error_document(struct call *call, const char *type, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* The times and what the kernel measured, at the end of a run. */
 void call_measure(struct call *call, struct instance *instance, int64_t now_ns);
 void call_log_start(struct call *call);
@@ -253,7 +254,8 @@ void fleet_idle_remove(struct fleet *fleet, struct instance *instance);
 /* It ended before its first next: after a few of these new ones wait. */
 void fleet_crashed(struct fleet *fleet, int64_t now_ns);
 void fleet_retire(struct engine *engine, struct fleet *fleet);
-/* An instance asks for the next event. Lock held. Returns the call to hand out (a reference), or NULL: it is idle now. */
+/* An instance asks for the next event. Lock held. Returns the call to hand out (a reference), or NULL: it is idle now.
+ */
 struct call *fleet_next(struct engine *engine, struct instance *instance, int64_t now_ns);
 /* Periodic: idle instances that are too old, provisioned ones that are missing. Lock held. */
 void fleet_tend(struct engine *engine, int64_t now_ns, int64_t *wake_ns);
@@ -309,9 +311,10 @@ void loop_unwatch(struct engine *engine, int fd);
 int environment_build(struct engine *engine, const struct function *function, const char *json, struct buf *texts,
                       uint32_t *count, struct err *err);
 /* argv of the runtime; at most 4 entries and NULL. */
-void environment_argv(const struct engine *engine, const struct function *function, const char *code_dir, char texts[2][4200],
-                      const char *argv[5]);
-void engine_arn(const struct engine *engine, int64_t account_id, const char *name, const char *qualifier, char *text, size_t room);
+void environment_argv(const struct engine *engine, const struct function *function, const char *code_dir,
+                      char texts[2][4200], const char *argv[5]);
+void engine_arn(const struct engine *engine, int64_t account_id, const char *name, const char *qualifier, char *text,
+                size_t room);
 
 /* ---- code_cache.c ---- */
 /* Unpacked package of a function; fetched and unpacked when it is not there. */

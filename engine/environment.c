@@ -26,7 +26,8 @@ static int put_own(struct buf *texts, uint32_t *count, const char *json, struct 
         return -1;
     }
     const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, tree) {
+    cJSON_ArrayForEach(item, tree)
+    {
         if (cJSON_IsString(item)) {
             put(texts, count, item->string, item->valuestring);
         }
@@ -50,7 +51,8 @@ int environment_build(struct engine *engine, const struct function *function, co
     put(texts, count, "AWS_LAMBDA_FUNCTION_VERSION", version);
     (void)snprintf(text, sizeof text, "%d", function->memory_mib);
     put(texts, count, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", text);
-    put(texts, count, "AWS_LAMBDA_INITIALIZATION_TYPE", function->provisioned > 0 ? "provisioned-concurrency" : "on-demand");
+    put(texts, count, "AWS_LAMBDA_INITIALIZATION_TYPE",
+        function->provisioned > 0 ? "provisioned-concurrency" : "on-demand");
     (void)snprintf(text, sizeof text, "/aws/lambda/%s", function->name);
     put(texts, count, "AWS_LAMBDA_LOG_GROUP_NAME", text);
     put(texts, count, "AWS_REGION", engine->region);
@@ -74,8 +76,8 @@ int environment_build(struct engine *engine, const struct function *function, co
     return buf_ok(texts) ? 0 : err_set(err, ERR_SYSTEM, "environment: out of memory");
 }
 
-void environment_argv(const struct engine *engine, const struct function *function, const char *code_dir, char texts[2][4200],
-                      const char *argv[5])
+void environment_argv(const struct engine *engine, const struct function *function, const char *code_dir,
+                      char texts[2][4200], const char *argv[5])
 {
     const char *task = engine->isolated ? "/var/task" : code_dir;
     const char *runtime = engine->isolated ? "/var/runtime" : engine->image_dir;
@@ -96,7 +98,8 @@ void environment_argv(const struct engine *engine, const struct function *functi
     }
 }
 
-void engine_arn(const struct engine *engine, int64_t account_id, const char *name, const char *qualifier, char *text, size_t room)
+void engine_arn(const struct engine *engine, int64_t account_id, const char *name, const char *qualifier, char *text,
+                size_t room)
 {
     bool plain = qualifier == NULL || qualifier[0] == '\0';
     (void)snprintf(text, room, "arn:aws:lambda:%s:%012lld:function:%s%s%s", engine->region, (long long)account_id, name,

@@ -17,7 +17,8 @@ static int check_runtime(const char *runtime, struct err *err)
             return 0;
         }
     }
-    return err_field(err, "/runtime", "runtime '%.40s' is not one of provided, nodejs, python (or a version of these)", runtime);
+    return err_field(err, "/runtime", "runtime '%.40s' is not one of provided, nodejs, python (or a version of these)",
+                     runtime);
 }
 
 static int check_range(const char *field, const char *what, int value, int min, int max, struct err *err)
@@ -33,7 +34,8 @@ static int check_handler(const struct function *function, struct err *err)
     if (text_starts(function->runtime, "provided")) {
         return 0;
     }
-    if (function->handler[0] == '\0' || strchr(function->handler, '.') == NULL || strchr(function->handler, ' ') != NULL) {
+    if (function->handler[0] == '\0' || strchr(function->handler, '.') == NULL ||
+        strchr(function->handler, ' ') != NULL) {
         return err_field(err, "/handler", "handler '%s' is not file.function", function->handler);
     }
     return 0;
@@ -43,7 +45,8 @@ int function_check(const struct function *function, struct err *err)
 {
     if (name_check_function(function->name, "/name", err) != 0 || check_runtime(function->runtime, err) != 0 ||
         check_handler(function, err) != 0 ||
-        check_range("/memory_mb", "memory", function->memory_mib, FUNCTION_MEMORY_MIB_MIN, FUNCTION_MEMORY_MIB_MAX, err) != 0 ||
+        check_range("/memory_mb", "memory", function->memory_mib, FUNCTION_MEMORY_MIB_MIN, FUNCTION_MEMORY_MIB_MAX,
+                    err) != 0 ||
         check_range("/timeout_s", "timeout", function->timeout_s, 1, FUNCTION_TIMEOUT_S_MAX, err) != 0 ||
         check_range("/ephemeral_mb", "ephemeral storage", function->ephemeral_mib, FUNCTION_EPHEMERAL_MIB_MIN,
                     FUNCTION_EPHEMERAL_MIB_MAX, err) != 0 ||

@@ -10,7 +10,8 @@ struct pg_row;
 
 int function_find_id(struct pg *pg, int64_t account_id, const char *name, int64_t *function_id, struct err *err);
 /* One version by number. */
-int function_row_get(struct pg *pg, int64_t account_id, const char *name, int version, struct function *function, struct err *err);
+int function_row_get(struct pg *pg, int64_t account_id, const char *name, int version, struct function *function,
+                     struct err *err);
 /* $LATEST, and nobody changes the function until the transaction ends. */
 int function_row_lock(struct pg *pg, int64_t account_id, const char *name, struct function *function, struct err *err);
 

@@ -1,4 +1,5 @@
-/* function_store.c - functions and their $LATEST (tables function, function_version, code_blob). Versions: version_store.c. */
+/* function_store.c - functions and their $LATEST (tables function, function_version, code_blob). Versions:
+ * version_store.c. */
 #include "engine/function_store.h"
 
 #include <cjson/cJSON.h>
@@ -35,9 +36,10 @@ static const struct pg_stmt FUNCTION_FIND = {
 
 static const struct pg_stmt FUNCTION_USE = {
     .name = "function.use",
-    .sql = "SELECT (SELECT count(*) FROM function WHERE account_id = $1::int8 AND deleted_at IS NULL "
-           "AND origin = 'farthing')::int8 AS functions, "
-           "(SELECT coalesce(sum(octet_length(zip)), 0) FROM code_blob WHERE account_id = $1::int8)::int8 AS code_bytes",
+    .sql =
+        "SELECT (SELECT count(*) FROM function WHERE account_id = $1::int8 AND deleted_at IS NULL "
+        "AND origin = 'farthing')::int8 AS functions, "
+        "(SELECT coalesce(sum(octet_length(zip)), 0) FROM code_blob WHERE account_id = $1::int8)::int8 AS code_bytes",
     .expect = PG_ONE_ROW,
 };
 
@@ -56,25 +58,30 @@ static const struct pg_stmt FUNCTION_TAGS_SET = {
 
 static const struct pg_stmt VERSION_INSERT = {
     .name = "function.version_insert",
-    .sql = "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, timeout_s, "
-           "ephemeral_mib, description, role, environment, network, code_sha256, code_bytes) VALUES ($1::int8, $2::int8, 0, $3::text, "
-           "$4::text, $5::int2, $6::int4, $7::int4, $8::int4, $9::text, $10::text, $11::bytea, $12::text, $13::bytea, $14::int8)",
+    .sql = "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, "
+           "timeout_s, "
+           "ephemeral_mib, description, role, environment, network, code_sha256, code_bytes) VALUES ($1::int8, "
+           "$2::int8, 0, $3::text, "
+           "$4::text, $5::int2, $6::int4, $7::int4, $8::int4, $9::text, $10::text, $11::bytea, $12::text, $13::bytea, "
+           "$14::int8)",
     .expect = PG_NO_ROWS,
 };
 
 static const struct pg_stmt LATEST_UPDATE = {
     .name = "function.latest_update",
-    .sql = "UPDATE function_version SET runtime = $3::text, handler = $4::text, arch = $5::int2, memory_mib = $6::int4, "
-           "timeout_s = $7::int4, ephemeral_mib = $8::int4, description = $9::text, role = $10::text, "
-           "environment = CASE WHEN $15::bool THEN $11::bytea ELSE environment END, network = $12::text, "
-           "code_sha256 = $13::bytea, code_bytes = $14::int8, revision = gen_random_uuid(), modified_at = now() "
-           "WHERE account_id = $1::int8 AND function_id = $2::int8 AND version = 0",
+    .sql =
+        "UPDATE function_version SET runtime = $3::text, handler = $4::text, arch = $5::int2, memory_mib = $6::int4, "
+        "timeout_s = $7::int4, ephemeral_mib = $8::int4, description = $9::text, role = $10::text, "
+        "environment = CASE WHEN $15::bool THEN $11::bytea ELSE environment END, network = $12::text, "
+        "code_sha256 = $13::bytea, code_bytes = $14::int8, revision = gen_random_uuid(), modified_at = now() "
+        "WHERE account_id = $1::int8 AND function_id = $2::int8 AND version = 0",
     .expect = PG_NO_ROWS,
 };
 
 static const struct pg_stmt BLOB_PUT = {
     .name = "code.put",
-    .sql = "INSERT INTO code_blob (account_id, sha256, zip) VALUES ($1::int8, $2::bytea, $3::bytea) ON CONFLICT DO NOTHING",
+    .sql = "INSERT INTO code_blob (account_id, sha256, zip) VALUES ($1::int8, $2::bytea, $3::bytea) ON CONFLICT DO "
+           "NOTHING",
     .expect = PG_NO_ROWS,
 };
 
@@ -112,21 +119,24 @@ static const struct pg_stmt VERSIONS_DROP = {
 
 static const struct pg_stmt TAGS_GET = {
     .name = "function.tags_get",
-    .sql = "SELECT tags::text AS tags FROM function WHERE account_id = $1::int8 AND name = $2::text AND deleted_at IS NULL",
+    .sql = "SELECT tags::text AS tags FROM function WHERE account_id = $1::int8 AND name = $2::text AND deleted_at IS "
+           "NULL",
     .expect = PG_MAYBE_ROW,
 };
 
 static const struct pg_stmt ENVIRONMENT_GET = {
     .name = "function.environment_get",
     .sql = "SELECT v.environment FROM function f JOIN function_version v ON v.account_id = f.account_id "
-           "AND v.function_id = f.function_id WHERE f.account_id = $1::int8 AND f.name = $2::text AND f.deleted_at IS NULL "
+           "AND v.function_id = f.function_id WHERE f.account_id = $1::int8 AND f.name = $2::text AND f.deleted_at IS "
+           "NULL "
            "AND v.version = $3::int4",
     .expect = PG_MAYBE_ROW,
 };
 
 static const struct pg_stmt RESERVED_SET = {
     .name = "function.reserved_set",
-    .sql = "UPDATE function SET reserved_concurrency = nullif($3::int4, -1) WHERE account_id = $1::int8 AND name = $2::text "
+    .sql = "UPDATE function SET reserved_concurrency = nullif($3::int4, -1) WHERE account_id = $1::int8 AND name = "
+           "$2::text "
            "AND deleted_at IS NULL",
     .expect = PG_NO_ROWS,
 };
@@ -148,7 +158,8 @@ static int flat_object(const char *text, const char *field, int most, cJSON **tr
     }
     const cJSON *item = NULL;
     bool flat = cJSON_IsObject(*tree);
-    cJSON_ArrayForEach(item, *tree) {
+    cJSON_ArrayForEach(item, *tree)
+    {
         flat = flat && cJSON_IsString(item);
         count++;
     }
@@ -168,7 +179,8 @@ static int check_tags(const char *json, struct err *err)
         return -1;
     }
     const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, tree) {
+    cJSON_ArrayForEach(item, tree)
+    {
         if (rc == 0 && (name_check_text(item->string, 128, "/tags", err) != 0 ||
                         (item->valuestring[0] != '\0' && name_check_text(item->valuestring, 256, "/tags", err) != 0))) {
             rc = -1;
@@ -216,8 +228,10 @@ static int check_variable(const cJSON *item, struct err *err)
     }
     if (reserved_name(name)) {
         (void)err_field(err, "/environment",
-                        "Lambda was unable to configure your environment variables because the environment variables you have provided "
-                        "contains reserved keys that are currently not supported for modification. Reserved keys used in this request: %s",
+                        "Lambda was unable to configure your environment variables because the environment variables "
+                        "you have provided "
+                        "contains reserved keys that are currently not supported for modification. Reserved keys used "
+                        "in this request: %s",
                         name);
         return err_slug(err, "reserved_variable");
     }
@@ -233,7 +247,8 @@ static int check_environment(const char *json, struct err *err)
         return -1;
     }
     const cJSON *item = NULL;
-    cJSON_ArrayForEach(item, tree) {
+    cJSON_ArrayForEach(item, tree)
+    {
         bytes += strlen(item->string) + strlen(item->valuestring);
         if (rc == 0) {
             rc = check_variable(item, err);
@@ -241,7 +256,8 @@ static int check_environment(const char *json, struct err *err)
     }
     cJSON_Delete(tree);
     if (rc == 0 && bytes > FUNCTION_ENVIRONMENT_BYTES_MAX) {
-        rc = err_field(err, "/environment", "the variables have %zu bytes; at most %d are allowed", bytes, FUNCTION_ENVIRONMENT_BYTES_MAX);
+        rc = err_field(err, "/environment", "the variables have %zu bytes; at most %d are allowed", bytes,
+                       FUNCTION_ENVIRONMENT_BYTES_MAX);
     }
     return rc;
 }
@@ -320,14 +336,16 @@ static int read_use(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
-static int check_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t wanted, const char *field, struct err *err)
+static int check_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t wanted, const char *field,
+                       struct err *err)
 {
     struct quota_status status;
     if (quota_get(pg, account_id, kind, &status, err) != 0) {
         return -1;
     }
     if (status.quota.set && status.quota.action == QUOTA_BLOCK && wanted > status.quota.limit_units) {
-        (void)err_field(err, field, "quota %s is %s; this needs %lld", quota_name(kind), status.quota.limit_text, (long long)wanted);
+        (void)err_field(err, field, "quota %s is %s; this needs %lld", quota_name(kind), status.quota.limit_text,
+                        (long long)wanted);
         if (err != NULL) {
             err->code = ERR_LIMIT;
         }
@@ -336,7 +354,8 @@ static int check_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, 
     return 0;
 }
 
-static int check_limits(struct pg *pg, const struct function *function, bool fresh, const struct function_change *change, struct err *err)
+static int check_limits(struct pg *pg, const struct function *function, bool fresh,
+                        const struct function_change *change, struct err *err)
 {
     struct use use = {0};
     const struct pg_param params[] = {PG_P_I64(function->account_id), PG_P_END};
@@ -345,8 +364,8 @@ static int check_limits(struct pg *pg, const struct function *function, bool fre
     }
     if (check_limit(pg, function->account_id, QUOTA_MEMORY_MB, function->memory_mib, "/memory_mb", err) != 0 ||
         (fresh && check_limit(pg, function->account_id, QUOTA_FUNCTIONS, use.functions + 1, "/name", err) != 0) ||
-        (change->zip != NULL && check_limit(pg, function->account_id, QUOTA_CODE_BYTES, use.code_bytes + (int64_t)change->zip_length,
-                                            "/code", err) != 0)) {
+        (change->zip != NULL && check_limit(pg, function->account_id, QUOTA_CODE_BYTES,
+                                            use.code_bytes + (int64_t)change->zip_length, "/code", err) != 0)) {
         return -1;
     }
     return 0;
@@ -386,7 +405,8 @@ static int put_version(struct pg *pg, const struct writing *writing, struct err 
     const struct function *f = &writing->function;
     const struct function_change *change = writing->change;
     struct buf sealed = {0};
-    if (change->environment_json != NULL && seal(f->account_id, f->function_id, change->environment_json, &sealed, err) != 0) {
+    if (change->environment_json != NULL &&
+        seal(f->account_id, f->function_id, change->environment_json, &sealed, err) != 0) {
         buf_free(&sealed);
         return -1;
     }
@@ -419,7 +439,8 @@ static int put_code(struct pg *pg, const struct writing *writing, struct err *er
     if (change->zip == NULL) {
         return 0;
     }
-    const struct pg_param params[] = {PG_P_I64(writing->function.account_id), PG_P_BYTES(writing->function.code_sha256, SHA256_BYTES),
+    const struct pg_param params[] = {PG_P_I64(writing->function.account_id),
+                                      PG_P_BYTES(writing->function.code_sha256, SHA256_BYTES),
                                       PG_P_BYTES(change->zip, change->zip_length), PG_P_END};
     return pg_run(pg, &BLOB_PUT, params, NULL, NULL, NULL, err);
 }
@@ -435,7 +456,8 @@ static int create_body(struct pg *pg, void *ctx, struct err *err)
     struct writing *writing = ctx;
     struct function *f = &writing->function;
     const struct pg_param params[] = {PG_P_I64(f->account_id), PG_P_TEXT(f->name),
-                                      PG_P_TEXT(writing->change->tags_json != NULL ? writing->change->tags_json : "{}"), PG_P_END};
+                                      PG_P_TEXT(writing->change->tags_json != NULL ? writing->change->tags_json : "{}"),
+                                      PG_P_END};
     if (check_limits(pg, f, true, writing->change, err) != 0 || put_code(pg, writing, err) != 0) {
         return -1;
     }
@@ -484,7 +506,8 @@ static int check_revision(const struct function *function, const char *expected,
     uuid_format(&function->revision, text);
     if (expected != NULL && strcmp(expected, text) != 0) {
         (void)err_set(err, ERR_CONFLICT,
-                      "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the "
+                      "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias "
+                      "API to retrieve the "
                       "latest Revision Id");
         return err_slug(err, "precondition_failed");
     }
@@ -497,12 +520,14 @@ static int update_body(struct pg *pg, void *ctx, struct err *err)
     struct function *f = &writing->function;
     const struct function_change *change = writing->change;
     int64_t account_id = f->account_id;
-    if (function_row_lock(pg, account_id, writing->name, f, err) != 0 || check_revision(f, change->expected_revision, err) != 0 ||
-        apply(f, change, err) != 0 || check_limits(pg, f, false, change, err) != 0 || put_code(pg, writing, err) != 0 ||
+    if (function_row_lock(pg, account_id, writing->name, f, err) != 0 ||
+        check_revision(f, change->expected_revision, err) != 0 || apply(f, change, err) != 0 ||
+        check_limits(pg, f, false, change, err) != 0 || put_code(pg, writing, err) != 0 ||
         put_version(pg, writing, err) != 0) {
         return -1;
     }
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(f->function_id), PG_P_TEXT(change->tags_json), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(f->function_id), PG_P_TEXT(change->tags_json),
+                                      PG_P_END};
     if ((change->tags_json != NULL && pg_run(pg, &FUNCTION_TAGS_SET, params, NULL, NULL, NULL, err) != 0) ||
         (change->zip != NULL && sweep_code(pg, account_id, err) != 0)) {
         return -1;
@@ -542,7 +567,8 @@ static int delete_body(struct pg *pg, void *ctx, struct err *err)
         return -1;
     }
     const struct pg_param both[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id), PG_P_END};
-    const struct pg_param versions[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id), PG_P_I64(deleting->version), PG_P_END};
+    const struct pg_param versions[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id),
+                                        PG_P_I64(deleting->version), PG_P_END};
     if ((deleting->version < 0 && (pg_run(pg, &ALIASES_DROP, both, NULL, NULL, NULL, err) != 0 ||
                                    pg_run(pg, &FUNCTION_BURY, both, NULL, NULL, NULL, err) != 0)) ||
         pg_run(pg, &VERSIONS_DROP, versions, NULL, NULL, NULL, err) != 0) {
@@ -607,7 +633,8 @@ int function_tags_get(struct pg *pg, int64_t account_id, const char *name, struc
     return ctx.found ? 0 : err_set(err, ERR_NOT_FOUND, "function %s does not exist", name);
 }
 
-int function_environment_get(struct pg *pg, int64_t account_id, const char *name, int version, struct buf *json, struct err *err)
+int function_environment_get(struct pg *pg, int64_t account_id, const char *name, int version, struct buf *json,
+                             struct err *err)
 {
     struct buf sealed = {0};
     struct text_ctx ctx = {.out = &sealed, .column = "environment"};
@@ -639,7 +666,8 @@ out:
     return rc;
 }
 
-int function_code_get(struct pg *pg, int64_t account_id, const uint8_t digest[SHA256_BYTES], struct buf *zip, struct err *err)
+int function_code_get(struct pg *pg, int64_t account_id, const uint8_t digest[SHA256_BYTES], struct buf *zip,
+                      struct err *err)
 {
     struct text_ctx ctx = {.out = zip, .column = "zip"};
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_BYTES(digest, SHA256_BYTES), PG_P_END};
@@ -662,8 +690,8 @@ int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, i
     return affected == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "function %s does not exist", name);
 }
 
-int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, int provisioned,
-                             struct err *err)
+int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
+                             int provisioned, struct err *err)
 {
     struct function function;
     if (provisioned < 0) {
@@ -673,7 +701,8 @@ int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name
         return -1;
     }
     if (function.version == FUNCTION_VERSION_LATEST) {
-        return err_field(err, "qualifier", "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+        return err_field(err, "qualifier",
+                         "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
     }
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id), PG_P_I64(function.version),
                                       PG_P_I64(provisioned), PG_P_END};

@@ -119,8 +119,9 @@ static struct idem_entry *make(struct idem *idem, struct buf *key)
     return entry;
 }
 
-enum idem_verdict idem_begin(struct idem *idem, int64_t account_id, const char *function, const char *key, int64_t now_ns,
-                             invoke_done_fn *done, void *ctx, invoke_done_fn *known, void *known_ctx, struct idem_entry **entry)
+enum idem_verdict idem_begin(struct idem *idem, int64_t account_id, const char *function, const char *key,
+                             int64_t now_ns, invoke_done_fn *done, void *ctx, invoke_done_fn *known, void *known_ctx,
+                             struct idem_entry **entry)
 {
     struct buf name = {0};
     enum idem_verdict verdict = IDEM_FIRST;

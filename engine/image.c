@@ -8,16 +8,17 @@
 #include "common/fs.h"
 
 /* The bytes of a file, in the read-only data of this object; FARTHING_IMAGE_* are paths, set by CMake. */
-#define IMAGE(symbol, path)                                                                                             \
-    __asm__(".section .rodata\n.global image_" #symbol "\n.global image_" #symbol "_end\n.balign 16\nimage_" #symbol    \
-            ":\n.incbin \"" path "\"\nimage_" #symbol "_end:\n.byte 0\n.previous\n");                                   \
+#define IMAGE(symbol, path)                                                                                            \
+    __asm__(".section .rodata\n.global image_" #symbol "\n.global image_" #symbol "_end\n.balign 16\nimage_" #symbol   \
+            ":\n.incbin \"" path "\"\nimage_" #symbol "_end:\n.byte 0\n.previous\n");                                  \
     extern const uint8_t image_##symbol[], image_##symbol##_end[]
 
 IMAGE(launcher, FARTHING_IMAGE_LAUNCHER);
 IMAGE(nodejs, FARTHING_IMAGE_NODEJS);
 IMAGE(python, FARTHING_IMAGE_PYTHON);
 
-static const char PASSWD[] = "root:x:0:0:root:/:/usr/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n";
+static const char PASSWD[] =
+    "root:x:0:0:root:/:/usr/sbin/nologin\nsbx_user1051:x:993:990::/home/sbx_user1051:/sbin/nologin\n";
 static const char GROUP[] = "root:x:0:\nsbx_user1051:x:990:\n";
 static const char HOSTS[] = "127.0.0.1 localhost sandbox.localdomain\n";
 

@@ -1,5 +1,6 @@
 /*
- * image.h - the small files every instance needs, carried inside the program: launcher, bootstraps of the runtimes, /etc files.
+ * image.h - the small files every instance needs, carried inside the program: launcher, bootstraps of the runtimes,
+ * /etc files.
  */
 #ifndef FARTHING_ENGINE_IMAGE_H
 #define FARTHING_ENGINE_IMAGE_H

@@ -30,14 +30,14 @@ enum instance_event {
 #define INSTANCE_EVENT_COUNT 6
 
 enum instance_action {
-    ACT_NONE,     /* nothing beside the new state */
-    ACT_OFFER,    /* give it work or park it */
-    ACT_RUN,      /* hand the event out */
-    ACT_FINISH,   /* the call is answered */
-    ACT_FAIL,     /* initialisation failed */
-    ACT_KILL,     /* kill the processes */
-    ACT_BURY,     /* release what it had; a running call ends as a crash */
-    ACT_REFUSE,   /* the runtime may not do this now: 403 */
+    ACT_NONE,      /* nothing beside the new state */
+    ACT_OFFER,     /* give it work or park it */
+    ACT_RUN,       /* hand the event out */
+    ACT_FINISH,    /* the call is answered */
+    ACT_FAIL,      /* initialisation failed */
+    ACT_KILL,      /* kill the processes */
+    ACT_BURY,      /* release what it had; a running call ends as a crash */
+    ACT_REFUSE,    /* the runtime may not do this now: 403 */
     ACT_IMPOSSIBLE /* a defect of this program */
 };
 

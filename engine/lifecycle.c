@@ -122,14 +122,16 @@ static void launch_job(struct engine *engine, struct pg *pg, void *ctx)
     (void)pthread_mutex_lock(&engine->lock);
     instance->started = started;
     bool stop = instance->state == INSTANCE_STOPPING;
-    if (started && (loop_watch(engine, instance->sandbox.control_fd, &instance->control_watch, WATCH_CONTROL, instance) != 0 ||
-                    loop_watch(engine, instance->sandbox.log_fd, &instance->log_watch, WATCH_LOG, instance) != 0 ||
-                    loop_watch(engine, instance->sandbox.pid_fd, &instance->process_watch, WATCH_PROCESS, instance) != 0)) {
+    if (started &&
+        (loop_watch(engine, instance->sandbox.control_fd, &instance->control_watch, WATCH_CONTROL, instance) != 0 ||
+         loop_watch(engine, instance->sandbox.log_fd, &instance->log_watch, WATCH_LOG, instance) != 0 ||
+         loop_watch(engine, instance->sandbox.pid_fd, &instance->process_watch, WATCH_PROCESS, instance) != 0)) {
         CHECK(!"epoll takes no more descriptors");
     }
     (void)pthread_mutex_unlock(&engine->lock);
     if (!started) {
-        LOG(LOG_LEVEL_ERROR, "instance.not_started", LF_STR("function", instance->fleet->function.name), LF_STR("error", err.text));
+        LOG(LOG_LEVEL_ERROR, "instance.not_started", LF_STR("function", instance->fleet->function.name),
+            LF_STR("error", err.text));
         (void)pthread_mutex_lock(&engine->lock);
         instance->gone = true; /* the loop buries it */
         (void)pthread_mutex_unlock(&engine->lock);
@@ -166,7 +168,8 @@ void instance_launch(struct engine *engine, struct fleet *fleet, bool provisione
     if (fleet->function.version == FUNCTION_VERSION_LATEST) {
         (void)snprintf(instance->log_stream, sizeof instance->log_stream, "%.10s/[$LATEST]%s", day, hex);
     } else {
-        (void)snprintf(instance->log_stream, sizeof instance->log_stream, "%.10s/[%d]%s", day, fleet->function.version, hex);
+        (void)snprintf(instance->log_stream, sizeof instance->log_stream, "%.10s/[%d]%s", day, fleet->function.version,
+                       hex);
     }
     list_add(engine, instance);
     fleet->total++;
@@ -238,18 +241,20 @@ static void crash_document(struct call *call, struct instance *instance, bool ou
 {
     char text[160];
     if (call->status == USAGE_TIMEOUT) {
-        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds", call->id_text,
-                            call->fleet->function.timeout_s);
+        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds",
+                            call->id_text, call->fleet->function.timeout_s);
         return;
     }
     if (out_of_memory || call->status == USAGE_OUT_OF_MEMORY) {
         call->status = USAGE_OUT_OF_MEMORY;
-        call_error_document(call, "Runtime.ExitError", "RequestId: %s Error: Runtime exited with error: signal: killed", call->id_text);
+        call_error_document(call, "Runtime.ExitError", "RequestId: %s Error: Runtime exited with error: signal: killed",
+                            call->id_text);
         (void)snprintf(call->error_type, sizeof call->error_type, "Runtime.OutOfMemory");
         return;
     }
     if (instance->launch_problem != 0) {
-        const char *type = instance->launch_problem == LAUNCH_NO_DIRECTORY ? "Runtime.InvalidWorkingDir" : "Runtime.InvalidEntrypoint";
+        const char *type =
+            instance->launch_problem == LAUNCH_NO_DIRECTORY ? "Runtime.InvalidWorkingDir" : "Runtime.InvalidEntrypoint";
         call_error_document(call, type, "RequestId: %s Error: Couldn't find valid bootstrap(s): %s", call->id_text,
                             strerror(instance->end_status));
         return;
@@ -281,8 +286,8 @@ void instance_init_failed(struct engine *engine, struct instance *instance)
         (void)snprintf(call->error_type, sizeof call->error_type, "%s", instance->init_error_type);
         call->function_error = true;
     } else if (instance->stop_reason == USAGE_TIMEOUT) {
-        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds", call->id_text,
-                            ENGINE_INIT_LIMIT_MS / 1000);
+        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds",
+                            call->id_text, ENGINE_INIT_LIMIT_MS / 1000);
     } else {
         bool killed = instance->started && meter_out_of_memory(instance->sandbox.meter);
         crash_document(call, instance, killed);

@@ -140,7 +140,8 @@ static void accept_all(struct engine *engine, struct instance *instance)
 
 static void read_some_log(struct engine *engine, struct instance *instance, int64_t now_ns)
 {
-    int64_t budget = instance->log_budget + (now_ns - instance->log_budget_ns) / 1000 * ENGINE_LOG_BYTES_PER_S / 1000000;
+    int64_t budget =
+        instance->log_budget + (now_ns - instance->log_budget_ns) / 1000 * ENGINE_LOG_BYTES_PER_S / 1000000;
     instance->log_budget = budget > ENGINE_LOG_BYTES_PER_S ? ENGINE_LOG_BYTES_PER_S : budget;
     instance->log_budget_ns = now_ns;
     if (instance->log_budget <= 0) {
@@ -168,10 +169,12 @@ struct due {
     int bury_count, log_count;
 };
 
-static void look_at(struct engine *engine, struct instance *instance, int64_t now_ns, bool proc, struct due *due, int64_t *wake_ns)
+static void look_at(struct engine *engine, struct instance *instance, int64_t now_ns, bool proc, struct due *due,
+                    int64_t *wake_ns)
 {
     if (instance->gone && instance->state != INSTANCE_DEAD) {
-        if ((instance->connections == 0 || now_ns >= instance->gone_ns + ENGINE_GRACE_NS) && due->bury_count < BATCH_MAX) {
+        if ((instance->connections == 0 || now_ns >= instance->gone_ns + ENGINE_GRACE_NS) &&
+            due->bury_count < BATCH_MAX) {
             due->bury[due->bury_count++] = instance;
         } else {
             earlier(wake_ns, instance->gone_ns + ENGINE_GRACE_NS);

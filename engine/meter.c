@@ -14,9 +14,9 @@
 #include "engine/procfs.h"
 
 #define PATH_BYTES 300
-#define PROCESSES_MAX 1100       /* Lambda's 1,024 and the sandbox's own */
-#define OVERHEAD_MIB 8           /* bwrap and the launcher live in the same group */
-#define DATA_OVERHEAD_MIB 256    /* a process maps more than it touches */
+#define PROCESSES_MAX 1100    /* Lambda's 1,024 and the sandbox's own */
+#define OVERHEAD_MIB 8        /* bwrap and the launcher live in the same group */
+#define DATA_OVERHEAD_MIB 256 /* a process maps more than it touches */
 #define REMOVE_TRIES_MAX 200
 #define REMOVE_WAIT_US 1000
 
@@ -331,7 +331,8 @@ void meter_begin(struct meter *meter)
 
 void meter_end(struct meter *meter, uint32_t *peak_kib, uint64_t *cpu_us)
 {
-    uint64_t peak = meter->source == SOURCE_PROC ? procfs_peak_kib(meter->pid) : read_number(meter->peak_fd, NULL) / 1024;
+    uint64_t peak =
+        meter->source == SOURCE_PROC ? procfs_peak_kib(meter->pid) : read_number(meter->peak_fd, NULL) / 1024;
     uint64_t cpu = cpu_now(meter);
     *peak_kib = (uint32_t)(peak > meter->memory_kib ? meter->memory_kib : peak);
     *cpu_us = cpu > meter->cpu_begin ? cpu - meter->cpu_begin : 0;

@@ -1,11 +1,10 @@
 /*
  * meter.h - memory and CPU of an instance as the kernel counts them: cgroup v2, cgroup v1, or /proc.
  *
- * Why:       nothing a function prints or posts can change what it is billed for; its peak is reset for each invocation.
- * Units:     *_kib KiB, *_us microseconds of CPU.
- * Where:     memory/farthing/<node>/<instance> (v1, with cpuacct and pids where writable), farthing/<node>/<instance> below the
- *            node's own group (v2). Where neither is writable: /proc of the instance's processes; memory then is held by
- *            RLIMIT_DATA per process and by meter_over().
+ * Why:       nothing a function prints or posts can change what it is billed for; its peak is reset for each
+ * invocation. Units:     *_kib KiB, *_us microseconds of CPU. Where:     memory/farthing/<node>/<instance> (v1, with
+ * cpuacct and pids where writable), farthing/<node>/<instance> below the node's own group (v2). Where neither is
+ * writable: /proc of the instance's processes; memory then is held by RLIMIT_DATA per process and by meter_over().
  * Threads:   one at a time a meter.
  */
 #ifndef FARTHING_ENGINE_METER_H

@@ -58,8 +58,8 @@ out:
     return rc;
 }
 
-int node_key_seal(const uint8_t key[NODE_KEY_BYTES], const char *aad, const void *plain, size_t length, struct buf *sealed,
-                  struct err *err)
+int node_key_seal(const uint8_t key[NODE_KEY_BYTES], const char *aad, const void *plain, size_t length,
+                  struct buf *sealed, struct err *err)
 {
     uint8_t head[1 + NONCE_BYTES] = {SEAL_VERSION};
     uint8_t tag[TAG_BYTES];
@@ -91,8 +91,8 @@ int node_key_seal(const uint8_t key[NODE_KEY_BYTES], const char *aad, const void
     return buf_ok(sealed) ? 0 : err_set(err, ERR_SYSTEM, "seal: out of memory");
 }
 
-int node_key_open(const uint8_t key[NODE_KEY_BYTES], const char *aad, const void *sealed, size_t length, struct buf *plain,
-                  struct err *err)
+int node_key_open(const uint8_t key[NODE_KEY_BYTES], const char *aad, const void *sealed, size_t length,
+                  struct buf *plain, struct err *err)
 {
     const uint8_t *bytes = sealed;
     struct buf text = {0};

@@ -1,5 +1,6 @@
 /*
- * payload.h - is an event JSON? Any depth up to PAYLOAD_DEPTH_MAX, any escapes: it is passed on, not understood. Threads: any.
+ * payload.h - is an event JSON? Any depth up to PAYLOAD_DEPTH_MAX, any escapes: it is passed on, not understood.
+ * Threads: any.
  */
 #ifndef FARTHING_ENGINE_PAYLOAD_H
 #define FARTHING_ENGINE_PAYLOAD_H

@@ -105,8 +105,9 @@ static uint64_t cpu_of(pid_t pid)
     }
     const char *at = strrchr(text, ')'); /* the name may hold anything */
     uint64_t times[4] = {0};
-    if (at == NULL || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-                             &times[0], &times[1], &times[2], &times[3]) != 4) {
+    if (at == NULL ||
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
+               &times[0], &times[1], &times[2], &times[3]) != 4) {
         return 0;
     }
     uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);

@@ -25,15 +25,15 @@ enum route { ROUTE_NONE, ROUTE_NEXT, ROUTE_RESPONSE, ROUTE_ERROR, ROUTE_INIT_ERR
 struct link {
     struct runtime_api *api;
     struct instance *instance;
-    bool open;               /* a request is being read or answered */
+    bool open; /* a request is being read or answered */
     enum route route;
     char id[UUID_TEXT_BYTES];
     struct buf body;
     size_t body_bytes;
     bool streaming, too_large, bad_mode;
-    struct call *streamed;   /* pieces go to it as they come; a reference */
-    struct call *handing;    /* event to hand out; a reference */
-    bool waiting;            /* suspended in next */
+    struct call *streamed; /* pieces go to it as they come; a reference */
+    struct call *handing;  /* event to hand out; a reference */
+    bool waiting;          /* suspended in next */
 };
 
 struct runtime_api {
@@ -47,7 +47,8 @@ struct runtime_api {
 
 static enum MHD_Result reply_text(struct MHD_Connection *connection, unsigned status, const char *text)
 {
-    struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (response == NULL) {
         return MHD_NO;
     }
@@ -57,17 +58,20 @@ static enum MHD_Result reply_text(struct MHD_Connection *connection, unsigned st
     return queued;
 }
 
-static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned status, const char *type, const char *message)
+static enum MHD_Result reply_error(struct MHD_Connection *connection, unsigned status, const char *type,
+                                   const char *message)
 {
     char text[400];
     (void)snprintf(text, sizeof text, "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}", message, type);
     return reply_text(connection, status, text);
 }
 
-static enum MHD_Result reply_state(struct MHD_Connection *connection, enum instance_state state, enum instance_event event)
+static enum MHD_Result reply_state(struct MHD_Connection *connection, enum instance_state state,
+                                   enum instance_event event)
 {
     char message[300];
-    (void)snprintf(message, sizeof message, "State transition from %s to %s failed for runtime. Error: State transition is not allowed",
+    (void)snprintf(message, sizeof message,
+                   "State transition from %s to %s failed for runtime. Error: State transition is not allowed",
                    instance_state_name(state), instance_event_name(event));
     return reply_error(connection, MHD_HTTP_FORBIDDEN, "InvalidStateTransition", message);
 }
@@ -89,8 +93,8 @@ static void add_header(struct MHD_Response *response, const char *name, const ch
 static struct MHD_Response *event_response(struct engine *engine, struct call *call, int64_t deadline_ms)
 {
     char text[400];
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(call->payload.length, call->payload.data,
-                                                                                           event_sent, call);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        call->payload.length, call->payload.data, event_sent, call);
     CHECK(response != NULL);
     add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, JSON);
     add_header(response, "Lambda-Runtime-Aws-Request-Id", call->id_text);
@@ -107,7 +111,8 @@ static struct MHD_Response *event_response(struct engine *engine, struct call *c
     }
     if (call->client_context != NULL) {
         struct buf decoded = {0};
-        if (base64_decode(call->client_context, strlen(call->client_context), &decoded) == 0 && strpbrk(buf_text(&decoded), "\r\n") == NULL) {
+        if (base64_decode(call->client_context, strlen(call->client_context), &decoded) == 0 &&
+            strpbrk(buf_text(&decoded), "\r\n") == NULL) {
             add_header(response, "Lambda-Runtime-Client-Context", buf_text(&decoded));
         }
         buf_free(&decoded);
@@ -154,8 +159,8 @@ static enum MHD_Result on_next(struct link *link, struct MHD_Connection *connect
     if (link->waiting) {
         link->waiting = false;
         /* Resumed: it has a call, or another connection took its place, or all is over. */
-        if (instance->state == INSTANCE_BUSY && instance->current != NULL && instance->waiting == NULL && !instance->gone &&
-            instance->waiting_link == (uint64_t)(uintptr_t)link) {
+        if (instance->state == INSTANCE_BUSY && instance->current != NULL && instance->waiting == NULL &&
+            !instance->gone && instance->waiting_link == (uint64_t)(uintptr_t)link) {
             link->handing = call_ref(instance->current);
         } else {
             result = MHD_NO;
@@ -206,7 +211,8 @@ static struct call *take_call(struct link *link, struct MHD_Connection *connecti
     struct call *call = NULL;
     (void)pthread_mutex_lock(&engine->lock);
     enum instance_state was = instance->state;
-    bool mine = instance->current != NULL && strcmp(instance->current->id_text, link->id) == 0 && instance->current->handed;
+    bool mine =
+        instance->current != NULL && strcmp(instance->current->id_text, link->id) == 0 && instance->current->handed;
     bool known = was == INSTANCE_BUSY || strcmp(instance->last_id, link->id) == 0;
     if (mine && instance_step(instance, INSTANCE_ANSWER) == ACT_FINISH) {
         int64_t now_ns = clock_mono_ns();
@@ -230,7 +236,8 @@ static void move_body(struct link *link, struct call *call)
     link->body = (struct buf){0};
 }
 
-static void copy_header(struct MHD_Connection *connection, enum MHD_ValueKind kind, const char *name, char *target, size_t room)
+static void copy_header(struct MHD_Connection *connection, enum MHD_ValueKind kind, const char *name, char *target,
+                        size_t room)
 {
     const char *value = MHD_lookup_connection_value(connection, kind, name);
     if (value != NULL) {
@@ -261,7 +268,8 @@ static enum MHD_Result on_reply(struct link *link, struct MHD_Connection *connec
 {
     enum MHD_Result refused = MHD_NO;
     if (link->bad_mode) {
-        return reply_error(connection, MHD_HTTP_BAD_REQUEST, "InvalidFunctionResponseMode", "Invalid function response mode");
+        return reply_error(connection, MHD_HTTP_BAD_REQUEST, "InvalidFunctionResponseMode",
+                           "Invalid function response mode");
     }
     struct call *call = take_call(link, connection, &refused);
     if (call == NULL) {
@@ -273,15 +281,18 @@ static enum MHD_Result on_reply(struct link *link, struct MHD_Connection *connec
     if (too_large) {
         call->status = USAGE_ERROR;
         call_error_document(call, "Function.ResponseSizeTooLarge",
-                            "Response payload size exceeded maximum allowed payload size (%d bytes).", INVOKE_RESPONSE_BYTES_MAX);
+                            "Response payload size exceeded maximum allowed payload size (%d bytes).",
+                            INVOKE_RESPONSE_BYTES_MAX);
     } else {
         move_body(link, call);
-        copy_header(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE, call->content_type, sizeof call->content_type);
+        copy_header(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE, call->content_type,
+                    sizeof call->content_type);
         call->status = USAGE_OK;
         if (link->route == ROUTE_ERROR) {
             call->status = USAGE_ERROR;
             call->function_error = true;
-            copy_header(connection, MHD_HEADER_KIND, "Lambda-Runtime-Function-Error-Type", call->error_type, sizeof call->error_type);
+            copy_header(connection, MHD_HEADER_KIND, "Lambda-Runtime-Function-Error-Type", call->error_type,
+                        sizeof call->error_type);
         }
         if (link->streaming) {
             read_trailers(connection, call);
@@ -290,7 +301,8 @@ static enum MHD_Result on_reply(struct link *link, struct MHD_Connection *connec
     call_over(call);
     if (too_large) {
         char message[120];
-        (void)snprintf(message, sizeof message, "Exceeded maximum allowed payload size (%d bytes).", INVOKE_RESPONSE_BYTES_MAX);
+        (void)snprintf(message, sizeof message, "Exceeded maximum allowed payload size (%d bytes).",
+                       INVOKE_RESPONSE_BYTES_MAX);
         return reply_error(connection, MHD_HTTP_CONTENT_TOO_LARGE, "RequestEntityTooLarge", message);
     }
     return MHD_queue_response(connection, MHD_HTTP_ACCEPTED, link->api->ok);
@@ -314,7 +326,8 @@ static enum MHD_Result on_init_error(struct link *link, struct MHD_Connection *c
         return reply_state(connection, was, INSTANCE_INIT_ERROR);
     }
     enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_ACCEPTED, link->api->ok);
-    /* It ends by itself now; lifecycle.c tells the caller with this document. If it does not, the limit of initialisation ends it. */
+    /* It ends by itself now; lifecycle.c tells the caller with this document. If it does not, the limit of
+     * initialisation ends it. */
     return queued;
 }
 
@@ -341,7 +354,9 @@ static void parse(struct link *link, const char *url, const char *method)
         }
         memcpy(link->id, at, (size_t)(slash - at));
         link->id[slash - at] = '\0';
-        link->route = strcmp(slash, "/response") == 0 ? ROUTE_RESPONSE : strcmp(slash, "/error") == 0 ? ROUTE_ERROR : ROUTE_NONE;
+        link->route = strcmp(slash, "/response") == 0 ? ROUTE_RESPONSE
+                      : strcmp(slash, "/error") == 0  ? ROUTE_ERROR
+                                                      : ROUTE_NONE;
     }
 }
 
@@ -355,7 +370,8 @@ static void begin(struct link *link, struct MHD_Connection *connection, const ch
     if (link->route != ROUTE_RESPONSE) {
         return;
     }
-    const char *mode = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Lambda-Runtime-Function-Response-Mode");
+    const char *mode =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Lambda-Runtime-Function-Response-Mode");
     if (mode == NULL) {
         return;
     }
@@ -364,7 +380,8 @@ static void begin(struct link *link, struct MHD_Connection *connection, const ch
     struct engine *engine = link->api->engine;
     (void)pthread_mutex_lock(&engine->lock);
     struct call *call = link->instance->current;
-    if (link->streaming && call != NULL && call->stream && call->on_chunk != NULL && strcmp(call->id_text, link->id) == 0) {
+    if (link->streaming && call != NULL && call->stream && call->on_chunk != NULL &&
+        strcmp(call->id_text, link->id) == 0) {
         link->streamed = call_ref(call);
     }
     (void)pthread_mutex_unlock(&engine->lock);
@@ -425,7 +442,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     return reply_error(connection, MHD_HTTP_NOT_FOUND, "NotFound", "No such path");
 }
 
-static void on_completed(void *cls, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode code)
+static void on_completed(void *cls, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode code)
 {
     (void)cls;
     (void)connection;
@@ -444,7 +462,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **re
 
 /* ---- connections ---- */
 
-static void on_connection(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code)
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
 {
     struct runtime_api *api = cls;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
@@ -530,14 +549,15 @@ int runtime_api_open(struct engine *engine, struct runtime_api **api, struct err
     (void)pthread_mutex_init(&made->lock, NULL);
     static const char OK[] = "{\"status\":\"OK\"}";
     made->ok = MHD_create_response_from_buffer(sizeof OK - 1, (void *)(uintptr_t)OK, MHD_RESPMEM_PERSISTENT);
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_NO_LISTEN_SOCKET |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
     if (made->by_fd != NULL && made->ok != NULL) {
         (void)MHD_add_response_header(made->ok, MHD_HTTP_HEADER_CONTENT_TYPE, JSON);
-        made->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, made, MHD_OPTION_THREAD_POOL_SIZE,
-                                        (unsigned)RUNTIME_API_THREADS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                        (size_t)RUNTIME_API_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_CONNECTION_LIMIT,
-                                        (unsigned)made->by_fd_count, MHD_OPTION_NOTIFY_CONNECTION, on_connection, made,
-                                        MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
+        made->daemon = MHD_start_daemon(
+            flags, 0, NULL, NULL, on_request, made, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)RUNTIME_API_THREADS,
+            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)RUNTIME_API_MEMORY_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+            MHD_OPTION_CONNECTION_LIMIT, (unsigned)made->by_fd_count, MHD_OPTION_NOTIFY_CONNECTION, on_connection, made,
+            MHD_OPTION_NOTIFY_COMPLETED, on_completed, made, MHD_OPTION_END);
     }
     if (made->daemon == NULL) {
         runtime_api_close(&made);

@@ -2,7 +2,8 @@
  * runtime_api.h - Lambda's Runtime API (2018-06-01) for the instances of this node, on libmicrohttpd.
  *
  * Why:       whoever speaks on an instance's listener is that instance; nothing it sends says who it is.
- * Threads:   RUNTIME_API_THREADS of libmicrohttpd's own; `next` is suspended, never a blocked thread. Connections have no timeout.
+ * Threads:   RUNTIME_API_THREADS of libmicrohttpd's own; `next` is suspended, never a blocked thread. Connections have
+ * no timeout.
  */
 #ifndef FARTHING_ENGINE_RUNTIME_API_H
 #define FARTHING_ENGINE_RUNTIME_API_H

@@ -60,8 +60,11 @@ static void add3(struct args *args, const char *a, const char *b, const char *c)
 /* Distributions with a merged /usr have links where others have folders. */
 static void add_root(struct args *args)
 {
-    static const char *const FOLDERS[][2] = {
-        {"/bin", "usr/bin"}, {"/sbin", "usr/sbin"}, {"/lib", "usr/lib"}, {"/lib32", "usr/lib32"}, {"/lib64", "usr/lib64"}};
+    static const char *const FOLDERS[][2] = {{"/bin", "usr/bin"},
+                                             {"/sbin", "usr/sbin"},
+                                             {"/lib", "usr/lib"},
+                                             {"/lib32", "usr/lib32"},
+                                             {"/lib64", "usr/lib64"}};
     add3(args, "--ro-bind", "/usr", "/usr");
     for (size_t i = 0; i < sizeof FOLDERS / sizeof FOLDERS[0]; i++) {
         struct stat found;
@@ -300,7 +303,8 @@ int sandbox_report(const struct sandbox *sandbox, struct launch_report *report, 
         struct cmsghdr header;
         char room[CMSG_SPACE(sizeof(int))];
     } ancillary;
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &ancillary, .msg_controllen = sizeof ancillary};
     ssize_t got = recvmsg(sandbox->control_fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0) {
         return errno == EAGAIN || errno == EINTR ? 0 : -1;
@@ -348,12 +352,17 @@ void sandbox_free(struct sandbox *sandbox, int *status)
 bool sandbox_probe(char *finding, size_t finding_bytes)
 {
     if (access(BWRAP, X_OK) != 0) {
-        (void)snprintf(finding, finding_bytes, "bubblewrap is not installed (%s): functions would run unprotected", BWRAP);
+        (void)snprintf(finding, finding_bytes, "bubblewrap is not installed (%s): functions would run unprotected",
+                       BWRAP);
         return false;
     }
-    static const char *const TRY[] = {BWRAP,       "--unshare-all", "--die-with-parent", "--uid",  "993", "--ro-bind", "/usr",
-                                      "/usr",      "--symlink",     "usr/lib",           "/lib",   "--symlink", "usr/lib64", "/lib64",
-                                      "--proc",    "/proc",         "--dev",             "/dev",   "--", "/usr/bin/true", NULL};
+    static const char *const TRY[] = {BWRAP,       "--unshare-all", "--die-with-parent",
+                                      "--uid",     "993",           "--ro-bind",
+                                      "/usr",      "/usr",          "--symlink",
+                                      "usr/lib",   "/lib",          "--symlink",
+                                      "usr/lib64", "/lib64",        "--proc",
+                                      "/proc",     "--dev",         "/dev",
+                                      "--",        "/usr/bin/true", NULL};
     union {
         const char *const *mine;
         char *const *theirs;
@@ -363,7 +372,8 @@ bool sandbox_probe(char *finding, size_t finding_bytes)
         int null = open("/dev/null", O_RDWR);
         (void)dup2(null, 1);
         (void)dup2(null, 2);
-        if (geteuid() == 0 && (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
+        if (geteuid() == 0 &&
+            (setgroups(0, NULL) != 0 || setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
             _exit(122);
         }
         (void)execve(BWRAP, argv.theirs, (char *const[]){NULL});
@@ -371,7 +381,8 @@ bool sandbox_probe(char *finding, size_t finding_bytes)
     }
     int status = -1;
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
-        (void)snprintf(finding, finding_bytes, "bubblewrap cannot make namespaces here (user.max_user_namespaces, a container?)");
+        (void)snprintf(finding, finding_bytes,
+                       "bubblewrap cannot make namespaces here (user.max_user_namespaces, a container?)");
         return false;
     }
     (void)snprintf(finding, finding_bytes, "bubblewrap: user, pid, mount, network, ipc and uts namespaces");

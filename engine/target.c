@@ -49,10 +49,11 @@ struct reading {
     char code_dir[2][ENGINE_PATH_BYTES];
 };
 
-static int read_version(struct engine *engine, struct pg *pg, const struct function *function, struct reading *reading, int at,
-                        struct err *err)
+static int read_version(struct engine *engine, struct pg *pg, const struct function *function, struct reading *reading,
+                        int at, struct err *err)
 {
-    if (function_environment_get(pg, function->account_id, function->name, function->version, &reading->environment[at], err) != 0) {
+    if (function_environment_get(pg, function->account_id, function->name, function->version, &reading->environment[at],
+                                 err) != 0) {
         return -1;
     }
     return code_cache_get(engine, pg, function, reading->code_dir[at], err);
@@ -87,7 +88,8 @@ static int read_target(struct engine *engine, struct pg *pg, struct reading *rea
 }
 
 /* Lock held. */
-static struct fleet *fleet_make(struct engine *engine, const struct function *function, struct buf *environment, const char *code_dir)
+static struct fleet *fleet_make(struct engine *engine, const struct function *function, struct buf *environment,
+                                const char *code_dir)
 {
     struct fleet_key key;
     memset(&key, 0, sizeof key);
@@ -111,7 +113,8 @@ static struct fleet *fleet_make(struct engine *engine, const struct function *fu
     fleet->scale_tokens_milli = (int64_t)ENGINE_SCALE_BURST * 1000;
     fleet->scale_ns = clock_mono_ns();
     fleet->log = log_store_ring(engine->logs, function->account_id, function->name);
-    if (environment_build(engine, function, buf_text(environment), &fleet->environment, &fleet->environment_count, &err) != 0 ||
+    if (environment_build(engine, function, buf_text(environment), &fleet->environment, &fleet->environment_count,
+                          &err) != 0 ||
         map_put(engine->fleets, &key, sizeof key, fleet) != 0) {
         buf_free(&fleet->environment);
         free(fleet);

@@ -8,13 +8,16 @@
 #include "engine/function_row.h"
 #include "schema/pg.h"
 
-#define COLUMNS                                                                                                         \
-    "f.account_id, f.function_id, f.name, v.version, v.runtime, v.handler, v.arch::int8 AS arch, v.memory_mib::int8 AS memory_mib, " \
-    "v.timeout_s::int8 AS timeout_s, v.ephemeral_mib::int8 AS ephemeral_mib, v.network, v.description, v.role, v.code_sha256, " \
-    "v.code_bytes, v.provisioned::int8 AS provisioned, f.reserved_concurrency::int8 AS reserved_concurrency, v.revision, "      \
+#define COLUMNS                                                                                                        \
+    "f.account_id, f.function_id, f.name, v.version, v.runtime, v.handler, v.arch::int8 AS arch, v.memory_mib::int8 "  \
+    "AS memory_mib, "                                                                                                  \
+    "v.timeout_s::int8 AS timeout_s, v.ephemeral_mib::int8 AS ephemeral_mib, v.network, v.description, v.role, "       \
+    "v.code_sha256, "                                                                                                  \
+    "v.code_bytes, v.provisioned::int8 AS provisioned, f.reserved_concurrency::int8 AS reserved_concurrency, "         \
+    "v.revision, "                                                                                                     \
     "v.modified_at, f.created_at, v.version::int8 AS version_number, f.tags::text AS tags "
-#define FROM                                                                                                            \
-    "FROM function f JOIN function_version v ON v.account_id = f.account_id AND v.function_id = f.function_id "         \
+#define FROM                                                                                                           \
+    "FROM function f JOIN function_version v ON v.account_id = f.account_id AND v.function_id = f.function_id "        \
     "WHERE f.account_id = $1::int8 AND f.deleted_at IS NULL "
 
 static const struct pg_stmt ROW_GET = {
@@ -31,7 +34,8 @@ static const struct pg_stmt ROW_LOCK = {
 
 static const struct pg_stmt LIST = {
     .name = "function.list",
-    .sql = "SELECT " COLUMNS FROM "AND f.name > $2::text AND ($3::bool OR v.version = 0) ORDER BY f.name COLLATE \"C\", v.version "
+    .sql = "SELECT " COLUMNS FROM
+           "AND f.name > $2::text AND ($3::bool OR v.version = 0) ORDER BY f.name COLLATE \"C\", v.version "
            "LIMIT $4::int8",
     .expect = PG_ANY_ROWS,
 };
@@ -50,9 +54,12 @@ static const struct pg_stmt LAST_VERSION = {
 
 static const struct pg_stmt SAME = {
     .name = "function.same",
-    .sql = "SELECT (a.runtime, a.handler, a.arch, a.memory_mib, a.timeout_s, a.ephemeral_mib, a.role, a.network, a.code_sha256) "
-           "IS NOT DISTINCT FROM (b.runtime, b.handler, b.arch, b.memory_mib, b.timeout_s, b.ephemeral_mib, b.role, b.network, "
-           "b.code_sha256) AND a.environment IS NOT DISTINCT FROM b.environment AS same FROM function_version a, function_version b "
+    .sql = "SELECT (a.runtime, a.handler, a.arch, a.memory_mib, a.timeout_s, a.ephemeral_mib, a.role, a.network, "
+           "a.code_sha256) "
+           "IS NOT DISTINCT FROM (b.runtime, b.handler, b.arch, b.memory_mib, b.timeout_s, b.ephemeral_mib, b.role, "
+           "b.network, "
+           "b.code_sha256) AND a.environment IS NOT DISTINCT FROM b.environment AS same FROM function_version a, "
+           "function_version b "
            "WHERE a.account_id = $1::int8 AND a.function_id = $2::int8 AND a.version = 0 AND b.account_id = $1::int8 "
            "AND b.function_id = $2::int8 AND b.version = $3::int4",
     .expect = PG_ONE_ROW,
@@ -60,14 +67,18 @@ static const struct pg_stmt SAME = {
 
 static const struct pg_stmt PUBLISH = {
     .name = "function.publish",
-    .sql = "WITH number AS (UPDATE function SET next_version = next_version + 1 WHERE account_id = $1::int8 AND function_id = $2::int8 "
-           "RETURNING next_version - 1 AS version) "
-           "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, timeout_s, ephemeral_mib, "
-           "description, role, environment, network, code_sha256, code_bytes) "
-           "SELECT v.account_id, v.function_id, number.version, v.runtime, v.handler, v.arch, v.memory_mib, v.timeout_s, v.ephemeral_mib, "
-           "coalesce($3::text, v.description), v.role, v.environment, v.network, v.code_sha256, v.code_bytes "
-           "FROM function_version v, number WHERE v.account_id = $1::int8 AND v.function_id = $2::int8 AND v.version = 0 "
-           "RETURNING version::int8 AS version",
+    .sql =
+        "WITH number AS (UPDATE function SET next_version = next_version + 1 WHERE account_id = $1::int8 AND "
+        "function_id = $2::int8 "
+        "RETURNING next_version - 1 AS version) "
+        "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, "
+        "timeout_s, ephemeral_mib, "
+        "description, role, environment, network, code_sha256, code_bytes) "
+        "SELECT v.account_id, v.function_id, number.version, v.runtime, v.handler, v.arch, v.memory_mib, v.timeout_s, "
+        "v.ephemeral_mib, "
+        "coalesce($3::text, v.description), v.role, v.environment, v.network, v.code_sha256, v.code_bytes "
+        "FROM function_version v, number WHERE v.account_id = $1::int8 AND v.function_id = $2::int8 AND v.version = 0 "
+        "RETURNING version::int8 AS version",
     .expect = PG_ONE_ROW,
 };
 
@@ -115,7 +126,8 @@ static int read_one(const struct pg_row *row, void *ctx, struct err *err)
     return to_function(row, one->function);
 }
 
-int function_row_get(struct pg *pg, int64_t account_id, const char *name, int version, struct function *function, struct err *err)
+int function_row_get(struct pg *pg, int64_t account_id, const char *name, int version, struct function *function,
+                     struct err *err)
 {
     struct function found;
     struct one one = {.function = &found};
@@ -124,7 +136,8 @@ int function_row_get(struct pg *pg, int64_t account_id, const char *name, int ve
         return -1;
     }
     if (!one.found) {
-        return err_set(err, ERR_NOT_FOUND, version == 0 ? "function %s does not exist" : "function %s has no version %d", name, version);
+        return err_set(err, ERR_NOT_FOUND,
+                       version == 0 ? "function %s does not exist" : "function %s has no version %d", name, version);
     }
     *function = found;
     return 0;
@@ -181,8 +194,8 @@ int function_list(struct pg *pg, int64_t account_id, bool all_versions, const ch
                   function_row_fn *on_row, void *ctx, struct err *err)
 {
     struct listing listing = {.on_row = on_row, .ctx = ctx};
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(after_name != NULL ? after_name : ""), PG_P_BOOL(all_versions),
-                                      PG_P_I64(limit > 0 ? limit : 10000), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(after_name != NULL ? after_name : ""),
+                                      PG_P_BOOL(all_versions), PG_P_I64(limit > 0 ? limit : 10000), PG_P_END};
     return pg_run(pg, &LIST, params, read_listed, &listing, NULL, err);
 }
 
@@ -235,7 +248,8 @@ static int publish_body(struct pg *pg, void *ctx, struct err *err)
         return -1;
     }
     if (one.found) {
-        const struct pg_param params[] = {PG_P_I64(publishing->account_id), PG_P_I64(latest.function_id), PG_P_I64(last.version), PG_P_END};
+        const struct pg_param params[] = {PG_P_I64(publishing->account_id), PG_P_I64(latest.function_id),
+                                          PG_P_I64(last.version), PG_P_END};
         if (pg_run(pg, &SAME, params, read_same, &same, NULL, err) != 0) {
             return -1;
         }
@@ -244,8 +258,8 @@ static int publish_body(struct pg *pg, void *ctx, struct err *err)
         publishing->version = last;
         return 0;
     }
-    const struct pg_param params[] = {PG_P_I64(publishing->account_id), PG_P_I64(latest.function_id), PG_P_TEXT(publishing->description),
-                                      PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(publishing->account_id), PG_P_I64(latest.function_id),
+                                      PG_P_TEXT(publishing->description), PG_P_END};
     if (pg_run(pg, &PUBLISH, params, read_version, &number, NULL, err) != 0) {
         return err_wrap(err, "publish %s", publishing->name);
     }

@@ -1,5 +1,5 @@
-/* worker.c - threads for what may block: the database, fork, taking cgroups down. They live as long as the engine: the kernel kills
- * a sandbox when the thread that started it ends. */
+/* worker.c - threads for what may block: the database, fork, taking cgroups down. They live as long as the engine: the
+ * kernel kills a sandbox when the thread that started it ends. */
 #include <stdlib.h>
 
 #include "common/check.h"

@@ -1,14 +1,15 @@
 /*
- * farthing-launcher - first process of an instance: opens the Runtime API's listener, starts the runtime, tells how it ended.
+ * farthing-launcher - first process of an instance: opens the Runtime API's listener, starts the runtime, tells how it
+ * ended.
  *
- * Why:      only a process inside the instance's network namespace can listen on its 127.0.0.1; the socket travels out over the
- *           control socket (SCM_RIGHTS), so the node needs no privilege. It is process 1 of the pid namespace: when it ends,
- *           everything the function started is gone.
- * Runs:     farthing-launcher PORT CONTROL_FD; PORT 0: any free one (shared network). Environment, directory and arguments come
- *           over the control socket, so that no word of a tenant is ever in the environment of a program outside the sandbox.
- * Protocol: in: struct launch_config, then config.length bytes of NUL-terminated texts: directory, arguments, environment.
- *           out: struct launch_report, the first one (LAUNCH_LISTENING) carries the listener.
- * Built:    statically, embedded in the library (launcher_image.c), unpacked beside the code cache, seen at /var/runtime.
+ * Why:      only a process inside the instance's network namespace can listen on its 127.0.0.1; the socket travels out
+ * over the control socket (SCM_RIGHTS), so the node needs no privilege. It is process 1 of the pid namespace: when it
+ * ends, everything the function started is gone. Runs:     farthing-launcher PORT CONTROL_FD; PORT 0: any free one
+ * (shared network). Environment, directory and arguments come over the control socket, so that no word of a tenant is
+ * ever in the environment of a program outside the sandbox. Protocol: in: struct launch_config, then config.length
+ * bytes of NUL-terminated texts: directory, arguments, environment. out: struct launch_report, the first one
+ * (LAUNCH_LISTENING) carries the listener. Built:    statically, embedded in the library (launcher_image.c), unpacked
+ * beside the code cache, seen at /var/runtime.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -90,7 +91,8 @@ static void limit(__rlimit_resource_t which, uint64_t value)
 }
 
 /* Split the texts; the one the launcher adds is the address of the Runtime API. */
-static void split(char *texts, const struct launch_config *config, char *address, char **directory, char **argv, char **envp)
+static void split(char *texts, const struct launch_config *config, char *address, char **directory, char **argv,
+                  char **envp)
 {
     char *at = texts;
     char *end = texts + config->length;

@@ -1,5 +1,6 @@
 /*
- * protocol.h - what the node and the launcher inside an instance say to each other over the control socket. See launcher/main.c.
+ * protocol.h - what the node and the launcher inside an instance say to each other over the control socket. See
+ * launcher/main.c.
  */
 #ifndef FARTHING_ENGINE_LAUNCHER_PROTOCOL_H
 #define FARTHING_ENGINE_LAUNCHER_PROTOCOL_H
@@ -10,7 +11,7 @@
 #define LAUNCH_FILES_MAX 1024
 
 struct launch_config {
-    uint32_t length;         /* of the texts that follow: directory, arguments, environment */
+    uint32_t length; /* of the texts that follow: directory, arguments, environment */
     uint32_t argument_count;
     uint64_t process_max;    /* RLIMIT_NPROC; 0: as it is */
     uint64_t data_bytes_max; /* RLIMIT_DATA; 0: as it is (a cgroup holds memory) */

@@ -1,6 +1,7 @@
 /*
- * Goal:   functions in four languages run in real sandboxes, stay warm, are killed on timeout, and every run leaves one record.
- * Method: a real database and spool; the engine's public interface only; what was metered is read from results and the hook.
+ * Goal:   functions in four languages run in real sandboxes, stay warm, are killed on timeout, and every run leaves one
+ * record. Method: a real database and spool; the engine's public interface only; what was metered is read from results
+ * and the hook.
  */
 #include <check.h>
 #include <pthread.h>
@@ -48,14 +49,18 @@ static void on_done(const struct invoke_result *result, void *ctx)
     answer->outcome = result->outcome;
     answer->record = result->record;
     answer->length = result->payload_length;
-    size_t kept = result->payload_length < sizeof answer->payload - 1 ? result->payload_length : sizeof answer->payload - 1;
+    size_t kept =
+        result->payload_length < sizeof answer->payload - 1 ? result->payload_length : sizeof answer->payload - 1;
     if (kept > 0) {
         memcpy(answer->payload, result->payload, kept);
     }
     answer->payload[kept] = '\0';
-    (void)snprintf(answer->error, sizeof answer->error, "%s", result->function_error != NULL ? result->function_error : "");
+    (void)snprintf(answer->error, sizeof answer->error, "%s",
+                   result->function_error != NULL ? result->function_error : "");
     (void)snprintf(answer->problem, sizeof answer->problem, "%s",
-                   result->outcome == INVOKE_FAILED ? result->error->text : result->outcome == INVOKE_REFUSED ? result->refusal.detail : "");
+                   result->outcome == INVOKE_FAILED    ? result->error->text
+                   : result->outcome == INVOKE_REFUSED ? result->refusal.detail
+                                                       : "");
     if (result->log_tail_length > 0) {
         memcpy(answer->tail, result->log_tail, result->log_tail_length);
     }
@@ -93,8 +98,11 @@ static void finish(struct answer *answer)
 static struct answer call(const char *function, const char *payload)
 {
     static struct answer answer;
-    const struct invoke_request request = {
-        .account_id = ACCOUNT, .function = function, .payload = payload, .payload_length = strlen(payload), .log_tail = true};
+    const struct invoke_request request = {.account_id = ACCOUNT,
+                                           .function = function,
+                                           .payload = payload,
+                                           .payload_length = strlen(payload),
+                                           .log_tail = true};
     begin(&answer, &request);
     finish(&answer);
     return answer;
@@ -112,13 +120,21 @@ static const char *source(const char *below)
     return path;
 }
 
-static void create(const char *name, const char *runtime, const char *handler, const char *folder, int memory, int timeout)
+static void create(const char *name, const char *runtime, const char *handler, const char *folder, int memory,
+                   int timeout)
 {
     struct buf zip = {0};
     struct function function;
     ck_assert_msg(code_pack_dir(folder, &zip, &err) == 0, "%s", err.text);
-    const struct function_change change = {.runtime = runtime, .handler = handler, .zip = zip.data, .zip_length = zip.length,
-                                           .memory_mib = memory, .timeout_s = timeout, .ephemeral_mib = -1, .arch = -1, .network = -1,
+    const struct function_change change = {.runtime = runtime,
+                                           .handler = handler,
+                                           .zip = zip.data,
+                                           .zip_length = zip.length,
+                                           .memory_mib = memory,
+                                           .timeout_s = timeout,
+                                           .ephemeral_mib = -1,
+                                           .arch = -1,
+                                           .network = -1,
                                            .environment_json = "{\"GREETING\":\"hi\"}"};
     ck_assert_msg(function_create(pg, ACCOUNT, name, &change, &function, &err) == 0, "%s", err.text);
     buf_free(&zip);
@@ -136,8 +152,8 @@ static void setup(void)
     ck_assert_msg(pg_open(database, &pg, &err) == 0, "%s", err.text);
     char data[300];
     (void)snprintf(data, sizeof data, "%s/data", dir);
-    const struct engine_options options = {.data_dir = data, .conninfo = database, .hook = hook, .node_id = 900000 + getpid() % 1000,
-                                           .node_key = key};
+    const struct engine_options options = {
+        .data_dir = data, .conninfo = database, .hook = hook, .node_id = 900000 + getpid() % 1000, .node_key = key};
     ck_assert_msg(engine_open(&options, &engine, &err) == 0, "%s", err.text);
     char command[4400];
     (void)snprintf(command, sizeof command, "mkdir -p %s/c && cc -O2 -D_GNU_SOURCE -o %s/c/bootstrap %s", dir, dir,
@@ -152,7 +168,8 @@ static void setup(void)
 
 static void crash_functions(void)
 {
-    static const char *const HANDLERS[] = {"handler", "exit3", "exit0", "throws", "hang", "big", "memory", "spin", "environment", "stream"};
+    static const char *const HANDLERS[] = {"handler", "exit3",  "exit0", "throws",      "hang",
+                                           "big",     "memory", "spin",  "environment", "stream"};
     char name[40];
     char handler[40];
     for (size_t i = 0; i < sizeof HANDLERS / sizeof HANDLERS[0]; i++) {
@@ -173,10 +190,11 @@ static void teardown(void)
 
 static void show(const char *what, const struct answer *answer)
 {
-    fprintf(stderr, "%-12s outcome %d status %d error '%s' billed %u ms init %llu us peak %u KiB cpu %llu us: %.200s %s\n", what,
-            (int)answer->outcome, answer->record.status, answer->error, answer->record.billed_ms,
-            (unsigned long long)answer->record.init_us, answer->record.peak_kib, (unsigned long long)answer->record.cpu_us, answer->payload,
-            answer->problem);
+    fprintf(stderr,
+            "%-12s outcome %d status %d error '%s' billed %u ms init %llu us peak %u KiB cpu %llu us: %.200s %s\n",
+            what, (int)answer->outcome, answer->record.status, answer->error, answer->record.billed_ms,
+            (unsigned long long)answer->record.init_us, answer->record.peak_kib,
+            (unsigned long long)answer->record.cpu_us, answer->payload, answer->problem);
 }
 
 START_TEST(four_languages)
@@ -244,7 +262,8 @@ START_TEST(streams_and_keys)
 {
     crash_functions();
     struct answer answer;
-    struct invoke_request request = {.account_id = ACCOUNT, .function = "t_stream", .payload = "{}", .payload_length = 2, .stream = true};
+    struct invoke_request request = {
+        .account_id = ACCOUNT, .function = "t_stream", .payload = "{}", .payload_length = 2, .stream = true};
     begin(&answer, &request);
     finish(&answer);
     show("stream", &answer);
@@ -283,7 +302,8 @@ START_TEST(environment_and_versions)
     ck_assert_int_eq(function_publish(pg, ACCOUNT, "c", "again", &again, &err), 0);
     ck_assert_int_eq(version.version, 1);
     ck_assert_int_eq(again.version, 1);
-    const struct invoke_request request = {.account_id = ACCOUNT, .function = "c", .qualifier = "1", .payload = "{}", .payload_length = 2};
+    const struct invoke_request request = {
+        .account_id = ACCOUNT, .function = "c", .qualifier = "1", .payload = "{}", .payload_length = 2};
     begin(&answer, &request);
     finish(&answer);
     ck_assert_int_eq(answer.version, 1);
@@ -296,7 +316,8 @@ START_TEST(events_run_from_the_queue)
 {
     uint64_t before = farthing_hook_emitted(hook);
     struct answer answer;
-    const struct invoke_request request = {.account_id = ACCOUNT, .function = "c", .type = INVOKE_EVENT, .payload = "{}", .payload_length = 2};
+    const struct invoke_request request = {
+        .account_id = ACCOUNT, .function = "c", .type = INVOKE_EVENT, .payload = "{}", .payload_length = 2};
     begin(&answer, &request);
     finish(&answer);
     ck_assert_int_eq(answer.outcome, INVOKE_ACCEPTED);
