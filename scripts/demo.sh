@@ -135,10 +135,11 @@ Farthing is running. Account "$account" has $(names | wc -l) functions: $(names 
 
 In another terminal:
 
+  alias farthing=$farthing
   export FARTHING_URL=$url FARTHING_KEY=$key
-  $farthing invoke $account/$first --payload '{"name":"Ada"}'
-  $farthing usage $account --by function
-  $farthing bill $account $month
+  farthing invoke $account/$first --payload '{"name":"Ada"}'
+  farthing usage $account --by function
+  farthing bill $account $month
 
 Or with curl:
 
@@ -148,7 +149,7 @@ Or with curl:
 
 Limits are the operator's to set, with the admin key of this node:
 
-  FARTHING_KEY=\$(cat ${FARTHING_DATA_DIR:-DATA_DIR}/admin.key) $farthing quota set $account concurrency=5
+  FARTHING_KEY=\$(cat ${FARTHING_DATA_DIR:-DATA_DIR}/admin.key) farthing quota set $account concurrency=5
 
 Ctrl-C stops it; the data stay.
 END
