@@ -439,6 +439,43 @@ START_TEST(open_pages)
 }
 END_TEST
 
+/* Every native route is in the OpenAPI document, and the document names nothing else. */
+START_TEST(document_and_routes_agree)
+{
+    struct answer answer = ask(NULL, "GET", "/openapi.json", NULL, NULL, 0);
+    cJSON *tree = cJSON_Parse(buf_text(&answer.body));
+    ck_assert_ptr_nonnull(tree);
+    const cJSON *paths = cJSON_GetObjectItem(tree, "paths");
+    int routes = 0;
+    int operations = 0;
+    for (const struct route *route = router_table(); route->pattern != NULL; route++) {
+        if ((route->flags & ROUTE_LAMBDA) != 0) {
+            continue;
+        }
+        char method[16] = "";
+        for (size_t i = 0; method_name(route->method)[i] != '\0'; i++) {
+            method[i] = (char)(method_name(route->method)[i] | 0x20);
+        }
+        const cJSON *path = cJSON_GetObjectItemCaseSensitive(paths, route->pattern);
+        ck_assert_msg(cJSON_GetObjectItemCaseSensitive(path, method) != NULL, "%s %s is not described", method,
+                      route->pattern);
+        routes++;
+    }
+    const cJSON *path;
+    const cJSON *operation;
+    cJSON_ArrayForEach(path, paths)
+    {
+        cJSON_ArrayForEach(operation, path)
+        {
+            operations += strcmp(operation->string, "parameters") != 0;
+        }
+    }
+    ck_assert_int_eq(routes, operations);
+    cJSON_Delete(tree);
+    answer_free(&answer);
+}
+END_TEST
+
 START_TEST(one_node_a_directory)
 {
     struct err err = {0};
@@ -465,6 +502,7 @@ int main(void)
     tcase_add_test(tcase, revoked_keys_stop);
     tcase_add_test(tcase, events_count_once);
     tcase_add_loop_test(tcase, open_pages, 0, 4);
+    tcase_add_test(tcase, document_and_routes_agree);
     tcase_add_test(tcase, one_node_a_directory);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
