@@ -155,7 +155,7 @@ static struct admission_request call(int timeout_s)
                                       .now_us = clock_wall_us()};
 }
 
-START_TEST(status)
+START_TEST(used_held_available)
 {
     struct admission *admission = NULL;
     struct admission_ticket ticket;
@@ -322,7 +322,7 @@ int main(void)
     TCase *tcase = tcase_create("status");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
-    tcase_add_test(tcase, status);
+    tcase_add_test(tcase, used_held_available);
     tcase_add_test(tcase, spend_follows_the_bill);
     tcase_add_test(tcase, dry_runs);
     tcase_add_test(tcase, checks);
