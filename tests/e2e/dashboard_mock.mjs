@@ -83,7 +83,7 @@ const server = createServer(async (request, response) => {
     if (!key.startsWith("far_")) return send(401, "application/problem+json", JSON.stringify({ status: 401, detail: "a valid key is needed" }));
     if (state === "failing" && url.pathname !== "/v1/key") return send(503, "application/problem+json", JSON.stringify({ status: 503, detail: "the database cannot be reached", request_id: "0b4e" }));
     if (state === "slow" && url.pathname !== "/v1/key") return; // never answers
-    if (url.pathname.includes("/bills/")) { response.setHeader("Content-Disposition", `attachment; filename="bill-acme-${month}.csv"`); return send(200, "text/csv", "row_type,amount\r\ntotal,0.67\r\n"); }
+    if (url.pathname.includes("/bills/")) { response.setHeader("Content-Disposition", `attachment; filename="bill-acme-${month}.csv"`); return send(200, "text/csv", "record_type,amount\r\ntotal,0.67\r\n"); }
     const body = answer(url, key);
     return body ? send(200, "application/json", JSON.stringify(body)) : send(404, "application/problem+json", JSON.stringify({ status: 404, detail: "there is nothing here" }));
   }

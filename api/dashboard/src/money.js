@@ -1,48 +1,11 @@
-// What a month costs: from the cost resource; where a node does not have it, from the month's bill itself.
-import { Problem } from "./api.js";
-import { parseCsv } from "./csv.js";
-import { count, daysIn, gbSeconds, monthNow } from "./format.js";
+// What a month costs, as the cost resource says it, and what its free allowances still hold.
+import { count, gbSeconds } from "./format.js";
 
-async function fromBill(api, base, month) {
-  let text;
-  try {
-    text = await (await api.fetch("GET", `${base}/bills/${month}?layout=summary`, { accept: "text/csv" })).text();
-  } catch (error) {
-    if (error instanceof Problem) return null;
-    throw error;
-  }
-  const [head, ...rows] = parseCsv(text);
-  const at = Object.fromEntries(head.map((name, i) => [name, i]));
-  const cell = (row, name) => row[at[name]] ?? "";
-  const functions = {};
-  let total = "0", currency = "";
-  for (const row of rows) {
-    const type = cell(row, "record_type");
-    currency = cell(row, "currency") || currency;
-    if (type === "total") total = cell(row, "amount");
-    if (type === "share") {
-      const name = cell(row, "function");
-      functions[name] = (Number(functions[name] ?? 0) + Number(cell(row, "exact_amount"))).toFixed(6);
-    }
-  }
-  return { total, currency, functions, forecast: null };
-}
-
-function forecastOf(total, month) {
-  if (month !== monthNow()) return null;
-  const now = new Date();
-  const passed = (now.getUTCDate() - 1 + (now.getUTCHours() + now.getUTCMinutes() / 60) / 24) / daysIn(month);
-  if (passed < 0.03) return null;
-  return { expected: (Number(total) / passed).toFixed(2) };
-}
-
+// null where a node does not know costs.
 export async function readCost(api, base, month) {
   const answer = await api.maybe(`${base}/cost?month=${month}`);
-  if (answer === null) {
-    const cost = await fromBill(api, base, month);
-    return cost ? { ...cost, forecast: forecastOf(cost.total, month) } : null;
-  }
-  const functions = Object.fromEntries((answer.functions ?? answer.items ?? []).map((r) => [r.function ?? r.name, r.amount ?? r.cost]));
+  if (answer === null) return null;
+  const functions = Object.fromEntries((answer.functions ?? []).map((r) => [r.function, r.exact_amount ?? r.amount]));
   return { total: answer.total, currency: answer.currency, functions, forecast: answer.forecast ?? null };
 }
 
