@@ -9,7 +9,10 @@
 #define FARTHING_ENGINE_RUNTIME_API_H
 
 #define RUNTIME_API_THREADS 2
-#define RUNTIME_API_MEMORY_BYTES 2097152 /* headers of 1 MiB exist */
+/* For the headers of one request. libmicrohttpd clears all of it after each request: at 2 MiB that was three quarters
+ * of the CPU time of a warm call. Error reports carry a trace in a header (some KiB; runtime clients allow 1 MiB): more
+ * than this is answered 431. */
+#define RUNTIME_API_MEMORY_BYTES 65536
 
 struct MHD_Connection;
 struct engine;

@@ -330,6 +330,41 @@ START_TEST(events_run_from_the_queue)
 }
 END_TEST
 
+static const struct {
+    const char *handler, *must[8];
+} HOSTILE[] = {
+    {"look",
+     {"\"shadow\":\"ENOENT\"", "\"root\":\"ENOENT\"", "\"host\":\"ENOENT\"", "\"code\":\"EROFS\"", "\"usr\":\"EROFS\"",
+      "\"slash\":\"EROFS\"", "\"networks\":[\"lo\"]", NULL}},
+    {"fill", {"\"error\":\"ENOSPC\"", NULL}},
+    {"files", {"\"error\":\"EMFILE\"", NULL}},
+    {"fork", {"\"failed\":", NULL}},
+    {"lie", {"\"other\":400", "\"init\":403", "\"nonsense\":404", NULL}},
+    {"flood", {"flooded", NULL}},
+};
+
+START_TEST(hostile_functions)
+{
+    char event[400];
+    char name[40];
+    char handler[40];
+    (void)snprintf(name, sizeof name, "h_%s", HOSTILE[_i].handler);
+    (void)snprintf(handler, sizeof handler, "index.%s", HOSTILE[_i].handler);
+    create(name, "nodejs", handler, source("tests/support/functions/hostile"), 1024, 20);
+    (void)snprintf(event, sizeof event, "{\"dir\":\"%s\"}", dir);
+    struct answer answer = call(name, event);
+    show(name, &answer);
+    ck_assert_str_eq(answer.error, "");
+    for (size_t i = 0; HOSTILE[_i].must[i] != NULL; i++) {
+        ck_assert_msg(strstr(answer.payload, HOSTILE[_i].must[i]) != NULL, "%s not in %s", HOSTILE[_i].must[i],
+                      answer.payload);
+    }
+    ck_assert_ptr_null(strstr(answer.payload, "\"failed\":0"));
+    struct answer neighbour = call("c", "{\"still\":\"here\"}");
+    ck_assert_str_eq(neighbour.payload, "{\"still\":\"here\"}");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("engine");
@@ -338,6 +373,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, four_languages);
     tcase_add_loop_test(tcase, failures_are_told_and_metered, 0, (int)(sizeof FAILURES / sizeof FAILURES[0]));
+    tcase_add_loop_test(tcase, hostile_functions, 0, (int)(sizeof HOSTILE / sizeof HOSTILE[0]));
     tcase_add_test(tcase, streams_and_keys);
     tcase_add_test(tcase, environment_and_versions);
     tcase_add_test(tcase, events_run_from_the_queue);
