@@ -6,13 +6,14 @@ bin="$FARTHING_BUILD/cli/farthing"
 [ -x "$bin" ] || { echo "skipped: $bin is not built"; exit 77; }
 command -v curl > /dev/null || { echo "skipped: curl is not there"; exit 77; }
 dir=$(mktemp -d /tmp/farthing-node-test-XXXXXX)
+chmod 711 "$dir" # as root the server is another user
 pid=
 cleanup() {
     [ -n "$pid" ] && kill "$pid" 2> /dev/null && wait "$pid" 2> /dev/null
     rm -rf "$dir"
 }
 trap cleanup EXIT
-fail() { echo "FAILED: $1"; tail -5 "$dir.log" 2> /dev/null; exit 1; }
+fail() { echo "FAILED: $1"; tail -5 "$dir/log" 2> /dev/null; exit 1; }
 
 up() {
     rm -f "$dir/data/url"
@@ -20,7 +21,7 @@ up() {
     pid=$!
     until [ -s "$dir/data/url" ]; do
         kill -0 "$pid" 2> /dev/null || { cat "$dir/log"; fail "the node does not start"; }
-        read -r -t 0.1 < <(tail -f /dev/null) || true
+        sleep 0.05 # the file is the signal; this only spares the processor
     done
     url=$(cat "$dir/data/url")
     key=$(cat "$dir/data/admin.key")
