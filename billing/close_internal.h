@@ -1,0 +1,47 @@
+/*
+ * close_internal.h - between close.c (rating, documents) and close_store.c (SQL).
+ */
+#ifndef FARTHING_BILLING_CLOSE_INTERNAL_H
+#define FARTHING_BILLING_CLOSE_INTERNAL_H
+
+#include "billing/close.h"
+#include "billing/rating.h"
+
+struct buf;
+
+struct close_account {
+    int64_t account_id, invoice_id, revision;
+    char name[64];
+    char display_name[256];
+    char price_book[64];
+    bool overridden;
+    struct usage_totals totals;
+};
+
+struct close_batch {
+    int count;
+    struct close_account accounts[CLOSE_BATCH_MAX];
+    int64_t last_account; /* 0: there are no more */
+    int locked;           /* accounts looked at */
+};
+
+struct close_month_range {
+    int64_t from_us, to_us;
+};
+
+int close_store_counts(struct pg *pg, int64_t from_us, int64_t *accounts, int64_t *existing, struct err *err);
+int close_store_parked(struct pg *pg, int64_t from_us, int64_t *parked, struct err *err);
+/* Forget the month's parked accounts and park those whose records and rollups differ (crosscheck), in one transaction.
+ */
+int close_store_check(struct pg *pg, const struct close_month_range *range, bool crosscheck, struct err *err);
+int close_store_park(struct pg *pg, int64_t account_id, int64_t from_us, const char *reason, struct err *err);
+/* Lock accounts after `after` that have no invoice yet (wait: also those another worker holds) and sum their usage. */
+int close_store_batch(struct pg *pg, const struct close_month_range *range, int64_t after, int limit, bool wait,
+                      struct close_batch *batch, struct err *err);
+/* The last of count numbers taken from the series. */
+int close_store_numbers(struct pg *pg, const char *series, int year, int64_t count, int64_t *last, struct err *err);
+int close_store_copy(struct pg *pg, const struct buf *rows, bool lines, struct err *err);
+int close_store_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, int64_t at_us,
+                     struct err *err);
+
+#endif

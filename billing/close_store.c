@@ -1,0 +1,280 @@
+/*
+ * close_store.c - the month close in PostgreSQL.
+ */
+#include "billing/close_internal.h"
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "schema/pg.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* An account is done when it has an invoice of the month that is not void, or is parked. */
+#define NOT_DONE                                                                                                       \
+    "NOT EXISTS (SELECT FROM invoice_document d WHERE d.account_id = a.account_id AND d.period = "                     \
+    "($1::timestamptz AT TIME ZONE 'UTC')::date AND d.kind = 'invoice' AND NOT EXISTS (SELECT FROM invoice_event e "   \
+    "WHERE e.account_id = d.account_id AND e.invoice_id = d.invoice_id AND e.state = 'void')) "                        \
+    "AND NOT EXISTS (SELECT FROM invoice_park p WHERE p.account_id = a.account_id AND p.period = "                     \
+    "($1::timestamptz AT TIME ZONE 'UTC')::date) "
+
+#define LOCK_SQL                                                                                                       \
+    "SELECT a.account_id FROM account a WHERE a.account_id > $2::int8 AND " NOT_DONE                                   \
+    "ORDER BY a.account_id LIMIT $3::int8 FOR NO KEY UPDATE OF a"
+
+static const struct pg_stmt CLOSE_LOCK_FREE = {
+    .name = "close.lock_free", .sql = LOCK_SQL " SKIP LOCKED", .expect = PG_ANY_ROWS};
+static const struct pg_stmt CLOSE_LOCK_ALL = {.name = "close.lock_all", .sql = LOCK_SQL, .expect = PG_ANY_ROWS};
+/* A second statement, so a second snapshot: what another worker issued before it let go of the lock is seen here. */
+static const struct pg_stmt CLOSE_USAGE = {
+    .name = "close.usage",
+    .sql = "SELECT a.account_id, nextval('invoice_invoice_id_seq') AS invoice_id, a.name, a.display_name, "
+           "a.price_book, u.requests, u.x86, u.arm, u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed, "
+           "(SELECT count(*) FROM invoice_document d WHERE d.account_id = a.account_id AND d.kind = 'invoice' "
+           "AND d.period = ($1::timestamptz AT TIME ZONE 'UTC')::date) AS revision, "
+           "EXISTS (SELECT FROM price_override o WHERE o.account_id = a.account_id "
+           "AND o.effective_from <= $1::timestamptz) AS overridden "
+           "FROM (SELECT account_id, sum(billed_requests)::int8 AS requests, "
+           "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86, "
+           "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "
+           "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "
+           "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
+           "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM usage_hourly "
+           "WHERE account_id = ANY ($3::int8[]) AND hour >= $1::timestamptz AND hour < $2::timestamptz "
+           "GROUP BY account_id) u JOIN account a USING (account_id) WHERE " NOT_DONE "ORDER BY a.account_id",
+    .expect = PG_ANY_ROWS,
+};
+static const struct pg_stmt CLOSE_COUNTS = {
+    .name = "close.counts",
+    .sql = "SELECT (SELECT count(*) FROM account) AS accounts, (SELECT count(*) FROM invoice WHERE kind = 'invoice' "
+           "AND state <> 'void' AND period = ($1::timestamptz AT TIME ZONE 'UTC')::date) AS existing",
+    .expect = PG_ONE_ROW,
+};
+static const struct pg_stmt CLOSE_PARKED = {
+    .name = "close.parked",
+    .sql = "SELECT count(*) AS parked FROM invoice_park WHERE period = ($1::timestamptz AT TIME ZONE 'UTC')::date",
+    .expect = PG_ONE_ROW,
+};
+static const struct pg_stmt CLOSE_UNPARK = {
+    .name = "close.unpark",
+    .sql = "DELETE FROM invoice_park WHERE period = ($1::timestamptz AT TIME ZONE 'UTC')::date",
+    .expect = PG_NO_ROWS,
+};
+/* Days whose records were dropped have nothing to compare with. */
+static const struct pg_stmt CLOSE_CROSSCHECK = {
+    .name = "close.crosscheck",
+    .sql = "INSERT INTO invoice_park (account_id, period, reason) "
+           "WITH r AS (SELECT account_id, date_trunc('day', started_at) AS day, sum(billed_requests) AS requests, "
+           "sum(memory_mib::int8 * billed_ms) AS mb_ms FROM usage_record "
+           "WHERE started_at >= $1::timestamptz AND started_at < $2::timestamptz GROUP BY 1, 2), "
+           "h AS (SELECT account_id, date_trunc('day', hour) AS day, sum(billed_requests) AS requests, "
+           "sum(mb_ms) AS mb_ms FROM usage_hourly WHERE hour >= $1::timestamptz AND hour < $2::timestamptz "
+           "AND date_trunc('day', hour) IN (SELECT day FROM r) GROUP BY 1, 2) "
+           "SELECT account_id, ($1::timestamptz AT TIME ZONE 'UTC')::date, 'records and rollups differ by ' || "
+           "sum(coalesce(r.requests, 0) - coalesce(h.requests, 0)) || ' requests and ' || "
+           "sum(coalesce(r.mb_ms, 0) - coalesce(h.mb_ms, 0)) || ' MB-ms' "
+           "FROM r FULL JOIN h USING (account_id, day) "
+           "WHERE (coalesce(r.requests, 0), coalesce(r.mb_ms, 0)) <> (coalesce(h.requests, 0), coalesce(h.mb_ms, 0)) "
+           "GROUP BY account_id ON CONFLICT DO NOTHING",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CLOSE_PARK = {
+    .name = "close.park",
+    .sql = "INSERT INTO invoice_park (account_id, period, reason) VALUES ($1::int8, "
+           "($2::timestamptz AT TIME ZONE 'UTC')::date, $3::text) ON CONFLICT DO NOTHING",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CLOSE_NUMBERS = {
+    .name = "close.numbers",
+    .sql = "INSERT INTO invoice_series AS s (series, year, last_number) VALUES ($1::text, $2::int4, $3::int8) "
+           "ON CONFLICT (series, year) DO UPDATE SET last_number = s.last_number + excluded.last_number "
+           "RETURNING last_number",
+    .expect = PG_ONE_ROW,
+};
+static const struct pg_stmt CLOSE_COPY_LINES = {
+    .name = "close.copy_lines",
+    .sql = "COPY invoice_line (account_id, invoice_id, line, kind, meter, band, price_id, description, quantity, unit, "
+           "unit_price, exact_amount, amount_minor, period, detail) FROM STDIN",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CLOSE_COPY_DOCUMENTS = {
+    .name = "close.copy_documents",
+    .sql = "COPY invoice_document (account_id, invoice_id, revision, number, period, currency, minor_digits, "
+           "net_minor, tax_minor, total_minor, price_book, price_version, complete_through, issued_at, due_at, digest) "
+           "FROM STDIN",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CLOSE_VOID = {
+    .name = "close.void",
+    .sql = "INSERT INTO invoice_event (account_id, invoice_id, state, reason, happened_at) "
+           "SELECT account_id, invoice_id, 'void', $3::text, $4::timestamptz FROM invoice_document "
+           "WHERE account_id = $1::int8 AND invoice_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static int take_counts(const struct pg_row *row, void *ctx, struct err *err)
+{
+    int64_t *counts = ctx;
+    (void)err;
+    counts[0] = pg_get_i64(row, "accounts");
+    counts[1] = pg_get_i64(row, "existing");
+    return 0;
+}
+
+int close_store_counts(struct pg *pg, int64_t from_us, int64_t *accounts, int64_t *existing, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_TIME(from_us), PG_P_END};
+    int64_t counts[2] = {0};
+    if (pg_run(pg, &CLOSE_COUNTS, params, take_counts, counts, NULL, err) != 0) {
+        return -1;
+    }
+    *accounts = counts[0];
+    *existing = counts[1];
+    return 0;
+}
+
+static int take_parked(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    *(int64_t *)ctx = pg_get_i64(row, "parked");
+    return 0;
+}
+
+int close_store_parked(struct pg *pg, int64_t from_us, int64_t *parked, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_TIME(from_us), PG_P_END};
+    return pg_run(pg, &CLOSE_PARKED, params, take_parked, parked, NULL, err);
+}
+
+struct check_ctx {
+    const struct close_month_range *range;
+    bool crosscheck;
+};
+
+static int check_in_tx(struct pg *pg, void *ctx, struct err *err)
+{
+    const struct check_ctx *check = ctx;
+    const struct pg_param month[] = {PG_P_TIME(check->range->from_us), PG_P_END};
+    const struct pg_param range[] = {PG_P_TIME(check->range->from_us), PG_P_TIME(check->range->to_us), PG_P_END};
+    if (pg_run(pg, &CLOSE_UNPARK, month, NULL, NULL, NULL, err) != 0) {
+        return -1;
+    }
+    return check->crosscheck ? pg_run(pg, &CLOSE_CROSSCHECK, range, NULL, NULL, NULL, err) : 0;
+}
+
+int close_store_check(struct pg *pg, const struct close_month_range *range, bool crosscheck, struct err *err)
+{
+    struct check_ctx check = {.range = range, .crosscheck = crosscheck};
+    return pg_tx_at(pg, PG_READ_COMMITTED, check_in_tx, &check, err);
+}
+
+int close_store_park(struct pg *pg, int64_t account_id, int64_t from_us, const char *reason, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TEXT(reason), PG_P_END};
+    return pg_run(pg, &CLOSE_PARK, params, NULL, NULL, NULL, err);
+}
+
+struct lock_ctx {
+    struct close_batch *batch;
+    struct buf ids;
+};
+
+static int take_locked(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct lock_ctx *lock = ctx;
+    (void)err;
+    lock->batch->last_account = pg_get_i64(row, "account_id");
+    buf_putc(&lock->ids, lock->batch->locked++ == 0 ? '{' : ',');
+    buf_i64(&lock->ids, lock->batch->last_account);
+    return 0;
+}
+
+static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct close_batch *batch = ctx;
+    struct close_account *account = &batch->accounts[batch->count++];
+    (void)err;
+    *account = (struct close_account){
+        .account_id = pg_get_i64(row, "account_id"),
+        .invoice_id = pg_get_i64(row, "invoice_id"),
+        .revision = pg_get_i64(row, "revision"),
+        .overridden = pg_get_bool(row, "overridden"),
+        .totals = {.quantity = {[METER_REQUESTS] = pg_get_i64(row, "requests"),
+                                [METER_COMPUTE_X86] = pg_get_i64(row, "x86"),
+                                [METER_COMPUTE_ARM] = pg_get_i64(row, "arm"),
+                                [METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86"),
+                                [METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm"),
+                                [METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage"),
+                                [METER_STREAMED_BYTES] = pg_get_i64(row, "streamed")}},
+    };
+    (void)snprintf(account->name, sizeof account->name, "%s", pg_get_text(row, "name"));
+    (void)snprintf(account->display_name, sizeof account->display_name, "%s", pg_get_text(row, "display_name"));
+    (void)snprintf(account->price_book, sizeof account->price_book, "%s", pg_get_text(row, "price_book"));
+    return 0;
+}
+
+int close_store_batch(struct pg *pg, const struct close_month_range *range, int64_t after, int limit, bool wait,
+                      struct close_batch *batch, struct err *err)
+{
+    const struct pg_param locking[] = {PG_P_TIME(range->from_us), PG_P_I64(after), PG_P_I64(limit), PG_P_END};
+    struct lock_ctx lock = {.batch = batch};
+    int rc = -1;
+
+    batch->count = 0;
+    batch->locked = 0;
+    batch->last_account = 0;
+    if (pg_run(pg, wait ? &CLOSE_LOCK_ALL : &CLOSE_LOCK_FREE, locking, take_locked, &lock, NULL, err) != 0) {
+        goto out;
+    }
+    if (batch->locked > 0) {
+        buf_putc(&lock.ids, '}');
+        const struct pg_param params[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
+                                          PG_P_TEXT(buf_text(&lock.ids)), PG_P_END};
+        if (pg_run(pg, &CLOSE_USAGE, params, take_usage, batch, NULL, err) != 0) {
+            goto out;
+        }
+    }
+    rc = 0;
+out:
+    buf_free(&lock.ids);
+    return rc;
+}
+
+static int take_last(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    *(int64_t *)ctx = pg_get_i64(row, "last_number");
+    return 0;
+}
+
+int close_store_numbers(struct pg *pg, const char *series, int year, int64_t count, int64_t *last, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_TEXT(series), PG_P_I64(year), PG_P_I64(count), PG_P_END};
+    return pg_run(pg, &CLOSE_NUMBERS, params, take_last, last, NULL, err);
+}
+
+int close_store_copy(struct pg *pg, const struct buf *rows, bool lines, struct err *err)
+{
+    int64_t count = 0;
+    if (!buf_ok(rows)) {
+        return err_set(err, ERR_SYSTEM, "close: out of memory");
+    }
+    if (pg_copy_in_begin(pg, lines ? &CLOSE_COPY_LINES : &CLOSE_COPY_DOCUMENTS, err) != 0 ||
+        pg_copy_in_put(pg, rows->data, rows->length, err) != 0) {
+        return -1;
+    }
+    return pg_copy_in_end(pg, &count, err);
+}
+
+int close_store_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, int64_t at_us,
+                     struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(invoice_id), PG_P_TEXT(reason), PG_P_TIME(at_us),
+                                      PG_P_END};
+    int64_t rows = 0;
+    if (pg_run(pg, &CLOSE_VOID, params, NULL, NULL, &rows, err) != 0) {
+        return err_wrap(err, "void inv_%" PRId64, invoice_id);
+    }
+    return rows == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "there is no invoice inv_%" PRId64, invoice_id);
+}
