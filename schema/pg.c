@@ -57,7 +57,7 @@ enum pg_stake pg_stake_of(const struct pg *pg, const char *sql)
 
 bool pg_lost(struct pg *pg)
 {
-    if (pg->conn == NULL || PQstatus(pg->conn) != CONNECTION_OK) {
+    if (pg->conn == NULL || PQstatus(pg->conn) != CONNECTION_OK || pg->stale) {
         return true;
     }
     /* Notifications may wait here, or the server's last words and then the end: read until there is no more. */
@@ -132,7 +132,13 @@ int pg_fail(struct pg *pg, const PGresult *result, const char *name, enum pg_sta
     if (state == NULL) {
         return err_set(err, ERR_SYSTEM, "%s: %s", name, text);
     }
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
     enum err_code code = code_of(state);
+    /* "cached plan must not change result type": a migration came by while we were connected. Nothing was done. */
+    if (text_equal(state, "0A000") && function != NULL && text_equal(function, "RevalidateCachedQuery")) {
+        pg->stale = true;
+        code = ERR_RETRY;
+    }
     pg->redo = text_equal(state, "40001") || text_equal(state, "40P01");
     if (constraint != NULL && constraint[0] != '\0') {
         return err_set(err, code, "%s: %s (%s, constraint %s)", name, text, state, constraint);
@@ -218,6 +224,7 @@ static int connect_now(struct pg *pg, struct err *err)
     PQfinish(pg->conn);
     map_free(&pg->prepared);
     pg->conn = PQconnectdbParams(keys, values, 1);
+    pg->stale = false;
     pg->prepared = map_new();
     if (pg->conn == NULL || pg->prepared == NULL) {
         return err_set(err, ERR_SYSTEM, "connect to the database: out of memory");

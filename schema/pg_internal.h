@@ -23,6 +23,7 @@ struct pg {
     bool in_copy;         /* between pg_copy_in_begin and _end */
     bool busy;            /* a row callback runs */
     bool redo;            /* the last failure was a serialization failure or a deadlock */
+    bool stale;           /* a prepared statement no longer fits its tables: connect anew */
     bool unreplicated;    /* the server said: committed here, maybe not on the standby */
     struct map *prepared; /* statement name to its SQL text */
     struct buf copy;      /* rows on their way into PQputCopyData */

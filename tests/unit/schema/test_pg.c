@@ -374,6 +374,23 @@ START_TEST(lost_in_commit_is_uncertain)
 }
 END_TEST
 
+/* Another node migrates while this one is connected. */
+START_TEST(a_changed_table_is_retry_once)
+{
+    static const struct pg_stmt read = {.name = "t.read", .sql = "SELECT v FROM t", .expect = PG_ANY_ROWS};
+    OK(insert(pg, 1, "a"));
+    OK(pg_run(pg, &read, NULL, NULL, NULL, NULL, &err));
+    OK(pg_script(other, "ALTER TABLE t ALTER v TYPE varchar(20)", &err));
+    FAILS(pg_run(pg, &read, NULL, NULL, NULL, NULL, &err), ERR_RETRY);
+    OK(pg_run(pg, &read, NULL, NULL, NULL, NULL, &err));
+    OK(pg_script(other, "ALTER TABLE t ALTER v TYPE varchar(30)", &err));
+    OK(pg_begin(pg, PG_READ_COMMITTED, &err));
+    FAILS(pg_run(pg, &read, NULL, NULL, NULL, NULL, &err), ERR_RETRY);
+    pg_rollback(pg);
+    OK(pg_run(pg, &read, NULL, NULL, NULL, NULL, &err));
+}
+END_TEST
+
 START_TEST(nobody_there_is_retry)
 {
     struct pg *none = NULL;
@@ -513,6 +530,7 @@ static Suite *suite(void)
     tcase_add_test(links, lost_between_statement_and_commit_is_retry);
     tcase_add_test(links, lost_in_a_write_of_its_own_is_uncertain);
     tcase_add_test(links, lost_in_commit_is_uncertain);
+    tcase_add_test(links, a_changed_table_is_retry_once);
     tcase_add_test(links, nobody_there_is_retry);
     tcase_add_test(links, notifications_arrive);
     tcase_add_test(copy, copy_goes_in_and_out);
