@@ -25,6 +25,11 @@ static int close_month(struct cli *cli, struct err *err)
     if (cli_args(cli, args, 1, 1, "YYYY-MM", err) == 0) {
         rest_path(&path, "/v1/months/{}/close", cli->words.items[0]);
         rc = cli_call(cli, "POST", buf_text(&path), NULL, err);
+        if (rc != 0 && (cli->answer.status == 404 || cli->answer.status == 501)) {
+            (void)err_set(err, ERR_NOT_FOUND,
+                          "the node at %s does not close months; its bills are estimates (farthing bill)",
+                          rest_url(cli->rest));
+        }
     }
     if (rc == 0 && cli->json) {
         rc = cli_print_json(cli);
