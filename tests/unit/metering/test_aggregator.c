@@ -11,6 +11,7 @@
 #include "metering/aggregator.h"
 #include "metering/hook.h"
 #include "metering/usage.h"
+#include "schema/partition.h"
 #include "schema/pg.h"
 #include "tests/support/pgtest.h"
 
@@ -124,6 +125,103 @@ START_TEST(test_stores_what_was_emitted)
 }
 END_TEST
 
+START_TEST(test_complete_through_and_refusals)
+{
+    struct usage_freshness freshness;
+    struct farthing_hook *hook = open_hook();
+    struct aggregator *aggregator = start(500);
+    struct usage_record refused = record(3, 0);
+    refused.kind = USAGE_KIND_REFUSALS;
+    refused.status = USAGE_REFUSED_RATE;
+    refused.response_bytes = 12;
+    struct usage_record failed = record(3, 5000);
+    failed.status = USAGE_TIMEOUT;
+    failed.flags = USAGE_FLAG_COLD;
+    ck_assert_int_eq(farthing_hook_emit(hook, &refused), FARTHING_HOOK_OK);
+    ck_assert_int_eq(farthing_hook_emit(hook, &refused), FARTHING_HOOK_OK);
+    ck_assert_int_eq(farthing_hook_emit(hook, &failed), FARTHING_HOOK_OK);
+    flush(aggregator);
+    struct usage_sums sums = total(&freshness);
+    ck_assert_int_eq(sums.invocations, 1);
+    ck_assert_int_eq(sums.throttles, 24);
+    ck_assert_int_eq(sums.timeouts, 1);
+    ck_assert_int_eq(sums.errors, 1);
+    ck_assert_int_eq(sums.cold_starts, 1);
+    ck_assert_int_ge(sums.p99_us, 5000);
+    ck_assert_int_le(sums.p99_us, 5625);
+    ck_assert_int_eq(freshness.late_pending, 0);
+    ck_assert_int_le(freshness.complete_through_us, clock_wall_us());
+    struct aggregator_stats stats;
+    aggregator_stats(aggregator, &stats);
+    ck_assert_uint_eq(stats.records, 3);
+    ck_assert(stats.database_ok);
+    farthing_hook_close(&hook);
+    aggregator_stop(&aggregator, true);
+}
+END_TEST
+
+static int count_record(const struct usage_record *stored, const char *name, void *ctx, struct err *err)
+{
+    (void)name;
+    (void)err;
+    ck_assert(usage_record_valid(stored));
+    ++*(int *)ctx;
+    return 0;
+}
+
+/* The same record through two producers into a closed day: the second one is a hole, the others are stored. */
+START_TEST(test_duplicate_in_a_closed_day)
+{
+    struct pg *pg = NULL;
+    struct err err = {0};
+    struct usage_record same = record(1, 1000);
+    bool made = false;
+    int records = 0;
+    struct farthing_hook *hook = open_hook();
+    struct aggregator *aggregator = start(500);
+    ck_assert_int_eq(farthing_hook_emit(hook, &same), FARTHING_HOOK_OK);
+    flush(aggregator);
+    ck_assert_int_eq(pg_open(conninfo, &pg, &err), 0);
+    ck_assert_msg(partition_close(pg, DAY_US, &made, &err) == 0, "%s", err.text);
+    for (int i = 0; i < 100; i++) {
+        struct usage_record other = record(2, 1000 + (uint64_t)i);
+        ck_assert_int_eq(farthing_hook_emit(hook, i == 37 ? &same : &other), FARTHING_HOOK_OK);
+    }
+    flush(aggregator);
+    ck_assert_int_eq(total(NULL).invocations, 100);
+    struct aggregator_stats stats;
+    aggregator_stats(aggregator, &stats);
+    ck_assert_uint_eq(stats.holes, 1);
+    const struct usage_record_query query = {
+        .account_id = 100000000001, .from_us = DAY_US, .to_us = DAY_US + CALENDAR_DAY_US, .newest_first = true};
+    ck_assert_int_eq(usage_records_run(pg, &query, count_record, &records, &err), 0);
+    ck_assert_int_eq(records, 100);
+    pg_close(&pg);
+    farthing_hook_close(&hook);
+    aggregator_stop(&aggregator, true);
+}
+END_TEST
+
+START_TEST(test_no_database_keeps_everything)
+{
+    struct err err = {0};
+    struct aggregator *aggregator = NULL;
+    struct farthing_hook *hook = open_hook();
+    struct usage_record r = record(1, 1000);
+    const struct aggregator_options nowhere = {.spool_dir = dir, .conninfo = "host=/nonexistent", .idle_wait_ms = 1};
+    ck_assert_int_eq(aggregator_start(&nowhere, &aggregator, &err), 0);
+    ck_assert_int_eq(farthing_hook_emit(hook, &r), FARTHING_HOOK_OK);
+    ck_assert_int_eq(aggregator_flush(aggregator, 10, &err), -1);
+    ck_assert_int_eq(err.code, ERR_RETRY);
+    aggregator_stop(&aggregator, true);
+    aggregator = start(500);
+    flush(aggregator);
+    ck_assert_int_eq(total(NULL).invocations, 1);
+    farthing_hook_close(&hook);
+    aggregator_stop(&aggregator, true);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("aggregator");
@@ -131,6 +229,9 @@ int main(void)
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_stores_what_was_emitted);
+    tcase_add_test(tc, test_complete_through_and_refusals);
+    tcase_add_test(tc, test_duplicate_in_a_closed_day);
+    tcase_add_test(tc, test_no_database_keeps_everything);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
