@@ -84,6 +84,9 @@ int request_parse_uri(struct request *request, const char *uri, struct err *err)
         (void)err_set(err, ERR_INVALID, "the address is %zu bytes long; the most is %d", length, REQUEST_URI_BYTES_MAX);
         return err_slug(err, "uri_too_long");
     }
+    if (uri[0] != '/') {
+        return err_set(err, ERR_INVALID, "the address is to start with /");
+    }
     request->uri = strdup(uri);
     request->path = strdup(uri);
     if (request->uri == NULL || request->path == NULL) {
