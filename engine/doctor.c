@@ -8,7 +8,7 @@
 #include "engine/meter.h"
 #include "engine/sandbox.h"
 
-#define PROBE_NODE INT64_C(999999999)
+#define PROBE_NODE "probe"
 
 static void memory_finding(engine_doctor_fn *on_finding, void *ctx)
 {

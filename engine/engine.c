@@ -28,6 +28,7 @@
     200 /* configured memory of all instances against the machine's: most use a fraction of theirs */
 #define INSTANCES_PER_GIB 64
 #define KILL_WAIT_MS 10000
+#define SITE_NAME_BYTES 8 /* of the digest of the data directory */
 
 /* ---- open ---- */
 
@@ -100,11 +101,22 @@ static int choose_sandbox(struct engine *engine, struct err *err)
     return 0;
 }
 
+/*
+ * Nodes of different databases may share a machine, and number themselves alike: the data directory tells them apart.
+ */
+static int open_site(struct engine *engine, struct err *err)
+{
+    uint8_t digest[SHA256_BYTES];
+    char name[2 * SITE_NAME_BYTES + 1];
+    sha256(engine->data_dir, strlen(engine->data_dir), digest);
+    hex_encode(digest, SITE_NAME_BYTES, name);
+    return meter_site_open(name, &engine->site, err);
+}
+
 static int open_parts(struct engine *engine, struct err *err)
 {
-    if (choose_dirs(engine, err) != 0 || choose_sandbox(engine, err) != 0 ||
-        meter_site_open(engine->options.node_id, &engine->site, err) != 0 || log_store_open(&engine->logs, err) != 0 ||
-        idem_open(&engine->idem, err) != 0 ||
+    if (choose_dirs(engine, err) != 0 || choose_sandbox(engine, err) != 0 || open_site(engine, err) != 0 ||
+        log_store_open(&engine->logs, err) != 0 || idem_open(&engine->idem, err) != 0 ||
         pg_pool_open(engine->conninfo, ENGINE_WORKERS + 2, &engine->pool, err) != 0 || loop_start(engine, err) != 0 ||
         workers_start(engine, err) != 0 || runtime_api_open(engine, &engine->runtime_api, err) != 0 ||
         async_open(engine, &engine->async, err) != 0) {

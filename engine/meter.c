@@ -81,7 +81,7 @@ static void sweep(const char *dir)
     }
 }
 
-static bool open_v2(struct meter_site *site, int64_t node_id)
+static bool open_v2(struct meter_site *site, const char *name)
 {
     char line[PATH_BYTES] = "";
     char own[PATH_BYTES] = "";
@@ -106,16 +106,16 @@ static bool open_v2(struct meter_site *site, int64_t node_id)
         (void)rmdir(parent);
         return false;
     }
-    (void)snprintf(site->memory, sizeof site->memory, "%.200s/%" PRId64, parent, node_id);
+    (void)snprintf(site->memory, sizeof site->memory, "%.200s/%.20s", parent, name);
     return write_text(parent, "cgroup.subtree_control", "+memory +cpu +pids") && make_dir(site->memory) &&
            write_text(site->memory, "cgroup.subtree_control", "+memory +cpu +pids");
 }
 
-static bool open_v1_part(const char *controller, int64_t node_id, char path[PATH_BYTES])
+static bool open_v1_part(const char *controller, const char *name, char path[PATH_BYTES])
 {
     char parent[PATH_BYTES - 32];
     (void)snprintf(parent, sizeof parent, "/sys/fs/cgroup/%s/farthing", controller);
-    (void)snprintf(path, PATH_BYTES, "%s/%" PRId64, parent, node_id);
+    (void)snprintf(path, PATH_BYTES, "%s/%.20s", parent, name);
     if (!make_dir(parent) || !make_dir(path) || access(path, W_OK) != 0) {
         path[0] = '\0';
         return false;
@@ -124,18 +124,18 @@ static bool open_v1_part(const char *controller, int64_t node_id, char path[PATH
     return true;
 }
 
-int meter_site_open(int64_t node_id, struct meter_site **site, struct err *err)
+int meter_site_open(const char *name, struct meter_site **site, struct err *err)
 {
     struct meter_site *made = calloc(1, sizeof *made);
     if (made == NULL) {
         return err_set(err, ERR_SYSTEM, "meter: out of memory");
     }
-    if (open_v2(made, node_id)) {
+    if (open_v2(made, name)) {
         made->source = SOURCE_CGROUP2;
-    } else if (open_v1_part("memory", node_id, made->memory)) {
+    } else if (open_v1_part("memory", name, made->memory)) {
         made->source = SOURCE_CGROUP1;
-        (void)open_v1_part("cpuacct", node_id, made->cpu);
-        (void)open_v1_part("pids", node_id, made->pids);
+        (void)open_v1_part("cpuacct", name, made->cpu);
+        (void)open_v1_part("pids", name, made->pids);
     } else {
         made->source = SOURCE_PROC;
     }

@@ -19,7 +19,8 @@ struct meter;
 struct meter_site;
 
 /* Find out what is there and make the node's folders. Never fails for want of cgroups: then it is /proc. */
-int meter_site_open(int64_t node_id, struct meter_site **site, struct err *err);
+/* name: of the folder below <controller>/farthing, at most 20 characters, this node's alone on the machine. */
+int meter_site_open(const char *name, struct meter_site **site, struct err *err);
 void meter_site_close(struct meter_site **site);
 const char *meter_site_source(const struct meter_site *site); /* "cgroup2", "cgroup1", "proc" */
 
