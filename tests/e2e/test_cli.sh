@@ -47,7 +47,7 @@ expect 0 "^version 1$" function publish acme/echo
 expect 0 "is version 1" function alias acme/echo live 1
 expect 0 "ran" invoke acme/echo:live
 expect 0 "REPORT RequestId" logs acme/echo
-[[ $("$farthing" invoke acme/echo --json --payload '{"b":2}' | json "d['payload']['seen']['b'], d['memory_mib']") == "(2, 256)" ]] || fail "invoke --json"
+[[ $("$farthing" invoke acme/echo --json --payload '{"b":2}' | json "d['payload']['seen']['b'], d['memory_mib']") == "2 256" ]] || fail "invoke --json"
 
 # usage: 6 answered calls at least; asked until the answer says so itself
 for ((i = 0; i < 600; i++)); do
