@@ -1,8 +1,8 @@
 /*
  * engine.h - runs functions: admission, a warm instance or a new one, the Runtime API, the record.
  *
- * Why:       the one place where an invocation happens, whatever asked for it (REST, Lambda's REST, the queue, the CLI).
- * Threads:   the engine has its own; engine_invoke returns at once and calls done later from an engine thread.
+ * Why:       the one place where an invocation happens, whatever asked for it (REST, Lambda's REST, the queue, the
+ * CLI). Threads:   the engine has its own; engine_invoke returns at once and calls done later from an engine thread.
  * Ownership: the engine copies what it needs of a request; a result and its bytes live until done returns.
  */
 #ifndef FARTHING_ENGINE_ENGINE_H
@@ -28,17 +28,17 @@ struct pg_pool;
 enum engine_sandbox { SANDBOX_AUTO, SANDBOX_BWRAP, SANDBOX_NONE };
 
 struct engine_options {
-    const char *data_dir;           /* code cache, logs, sockets */
+    const char *data_dir; /* code cache, logs, sockets */
     const char *conninfo;
     struct farthing_hook *hook;
     struct admission *admission;
     int64_t node_id;
-    const uint8_t *node_key;        /* 32 bytes: decrypts environments */
+    const uint8_t *node_key; /* 32 bytes: decrypts environments */
     enum engine_sandbox sandbox;
-    int instances_max;              /* 0: by memory of the machine */
-    int idle_s;                     /* 0: 300; idle instances are stopped after this */
+    int instances_max; /* 0: by memory of the machine */
+    int idle_s;        /* 0: 300; idle instances are stopped after this */
     bool allow_network_host;
-    const char *region;             /* in ARNs; NULL: "local" */
+    const char *region;                                                            /* in ARNs; NULL: "local" */
     struct billing_policy (*policy)(void *ctx, int64_t account_id, int64_t at_us); /* NULL: 1 ms, init billed */
     void *policy_ctx;
 };
@@ -47,8 +47,8 @@ enum invoke_type { INVOKE_SYNC, INVOKE_EVENT, INVOKE_DRY_RUN };
 
 struct invoke_request {
     int64_t account_id;
-    const char *function;        /* name */
-    const char *qualifier;       /* NULL: $LATEST */
+    const char *function;  /* name */
+    const char *qualifier; /* NULL: $LATEST */
     enum invoke_type type;
     const void *payload;
     size_t payload_length;
@@ -56,31 +56,31 @@ struct invoke_request {
     bool stream;                 /* chunks are wanted as they come: on_chunk */
     const char *client_context;  /* base64 or NULL */
     const char *trace_id;        /* X-Amzn-Trace-Id or NULL */
-    const char *idempotency_key; /* Idempotency-Key or amz-sdk-invocation-id; NULL: none. The same key of the same account within
-                                    15 minutes neither runs nor bills twice: it gets the first answer */
+    const char *idempotency_key; /* Idempotency-Key or amz-sdk-invocation-id; NULL: none. The same key of the same
+                                    account within 15 minutes neither runs nor bills twice: it gets the first answer */
 };
 
 enum invoke_outcome {
-    INVOKE_DONE,      /* the function answered, or failed in its own way (function_error) */
-    INVOKE_ACCEPTED,  /* queued (event), or dry run is fine */
-    INVOKE_REFUSED,   /* refusal says why: 429 */
-    INVOKE_FAILED     /* error says why: 404, 400, 413, 500, 503 */
+    INVOKE_DONE,     /* the function answered, or failed in its own way (function_error) */
+    INVOKE_ACCEPTED, /* queued (event), or dry run is fine */
+    INVOKE_REFUSED,  /* refusal says why: 429 */
+    INVOKE_FAILED    /* error says why: 404, 400, 413, 500, 503 */
 };
 
 struct invoke_result {
     enum invoke_outcome outcome;
     struct uuid request_id;
-    int version;                   /* executed */
-    const char *function_error;    /* NULL: success; "Unhandled" otherwise */
-    const void *payload;           /* response, or the error document */
+    int version;                /* executed */
+    const char *function_error; /* NULL: success; "Unhandled" otherwise */
+    const void *payload;        /* response, or the error document */
     size_t payload_length;
     const char *content_type;
-    const void *log_tail;          /* last 4 KiB of log, when asked for */
+    const void *log_tail; /* last 4 KiB of log, when asked for */
     size_t log_tail_length;
-    struct usage_record record;    /* what was metered; kind 0 when nothing ran */
+    struct usage_record record; /* what was metered; kind 0 when nothing ran */
     struct admission_refusal refusal;
     const struct err *error;
-    bool replayed;                 /* answered from the first run of the same idempotency key */
+    bool replayed; /* answered from the first run of the same idempotency key */
 };
 
 typedef void invoke_done_fn(const struct invoke_result *result, void *ctx);
@@ -90,11 +90,11 @@ typedef void invoke_chunk_fn(const void *bytes, size_t length, void *ctx);
 struct engine_stats {
     int64_t instances, instances_busy, instances_starting;
     int64_t invocations, errors, refusals, cold_starts, timeouts;
-    int64_t queued;              /* calls waiting for an instance */
-    int64_t async_pending;       /* in the durable queue */
-    int64_t async_oldest_us;     /* age of the oldest */
-    const char *sandbox;         /* "bwrap", "none" */
-    const char *memory_source;   /* "cgroup2", "cgroup1", "proc" */
+    int64_t queued;            /* calls waiting for an instance */
+    int64_t async_pending;     /* in the durable queue */
+    int64_t async_oldest_us;   /* age of the oldest */
+    const char *sandbox;       /* "bwrap", "none" */
+    const char *memory_source; /* "cgroup2", "cgroup1", "proc" */
 };
 
 int engine_open(const struct engine_options *options, struct engine **engine, struct err *err);
@@ -117,7 +117,8 @@ typedef int engine_log_fn(int64_t at_us, const char *line, size_t length, void *
 int engine_logs(struct engine *engine, int64_t account_id, const char *function, int64_t since_us, int limit,
                 engine_log_fn *on_line, void *ctx, struct err *err);
 
-/* What isolation this machine offers, for farthing doctor: one sentence a finding, ok tells whether it is as it should be. */
+/* What isolation this machine offers, for farthing doctor: one sentence a finding, ok tells whether it is as it should
+ * be. */
 typedef void engine_doctor_fn(bool ok, const char *what, const char *finding, void *ctx);
 void engine_doctor(engine_doctor_fn *on_finding, void *ctx);
 

@@ -36,8 +36,8 @@ struct function {
     int64_t account_id;
     int64_t function_id;
     char name[65];
-    int version; /* 0 is $LATEST */
-    char runtime[32];  /* "provided", "nodejs", "python", or "nodejs20.x", "provided.al2023", ... */
+    int version;      /* 0 is $LATEST */
+    char runtime[32]; /* "provided", "nodejs", "python", or "nodejs20.x", "provided.al2023", ... */
     char handler[129];
     enum function_arch arch;
     int memory_mib;
@@ -48,8 +48,8 @@ struct function {
     char role[257];
     uint8_t code_sha256[SHA256_BYTES];
     int64_t code_bytes;
-    int provisioned;           /* instances kept ready */
-    int reserved_concurrency;  /* -1: none */
+    int provisioned;          /* instances kept ready */
+    int reserved_concurrency; /* -1: none */
     struct uuid revision;
     int64_t modified_us;
     int64_t created_us;
@@ -85,7 +85,8 @@ int function_create(struct pg *pg, int64_t account_id, const char *name, const s
                     struct function *function, struct err *err);
 int function_update(struct pg *pg, int64_t account_id, const char *name, const struct function_change *change,
                     struct function *function, struct err *err);
-/* qualifier: NULL, "", "$LATEST", a number or an alias. ERR_NOT_FOUND otherwise. Weighted aliases: see function_resolve. */
+/* qualifier: NULL, "", "$LATEST", a number or an alias. ERR_NOT_FOUND otherwise. Weighted aliases: see
+ * function_resolve. */
 int function_get(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, struct function *function,
                  struct err *err);
 int function_delete(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, struct err *err);
@@ -98,26 +99,30 @@ int function_list(struct pg *pg, int64_t account_id, bool all_versions, const ch
 int function_list_versions(struct pg *pg, int64_t account_id, const char *name, function_row_fn *on_row, void *ctx,
                            struct err *err);
 int function_tags_get(struct pg *pg, int64_t account_id, const char *name, struct buf *tags_json, struct err *err);
-int function_environment_get(struct pg *pg, int64_t account_id, const char *name, int version, struct buf *json, struct err *err);
-int function_code_get(struct pg *pg, int64_t account_id, const uint8_t sha256[SHA256_BYTES], struct buf *zip, struct err *err);
+int function_environment_get(struct pg *pg, int64_t account_id, const char *name, int version, struct buf *json,
+                             struct err *err);
+int function_code_get(struct pg *pg, int64_t account_id, const uint8_t sha256[SHA256_BYTES], struct buf *zip,
+                      struct err *err);
 /* -1 removes the reservation. */
 int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, int reserved, struct err *err);
-int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, int provisioned,
-                             struct err *err);
+int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
+                             int provisioned, struct err *err);
 
 struct function_alias {
     char name[129];
     int version;
-    int second_version;      /* -1: none */
+    int second_version; /* -1: none */
     int second_weight_ppm;
     char description[257];
     struct uuid revision;
 };
 int alias_put(struct pg *pg, int64_t account_id, const char *function, const struct function_alias *alias, bool create,
               const char *expected_revision, struct function_alias *stored, struct err *err);
-int alias_get(struct pg *pg, int64_t account_id, const char *function, const char *name, struct function_alias *alias, struct err *err);
+int alias_get(struct pg *pg, int64_t account_id, const char *function, const char *name, struct function_alias *alias,
+              struct err *err);
 int alias_delete(struct pg *pg, int64_t account_id, const char *function, const char *name, struct err *err);
 typedef int alias_row_fn(const struct function_alias *alias, void *ctx, struct err *err);
-int alias_list(struct pg *pg, int64_t account_id, const char *function, alias_row_fn *on_row, void *ctx, struct err *err);
+int alias_list(struct pg *pg, int64_t account_id, const char *function, alias_row_fn *on_row, void *ctx,
+               struct err *err);
 
 #endif

@@ -81,7 +81,7 @@ static uint64_t peak_of(pid_t pid)
 
 static uint64_t rss_of(pid_t pid)
 {
-    return status_kib(pid, "VmRSS:");
+    return status_kib(pid, "RssAnon:"); /* programs and libraries are shared: they would count once for each process */
 }
 
 static uint64_t reset_of(pid_t pid)
