@@ -119,7 +119,7 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
-    int rounds = argc > 2 ? atoi(argv[2]) : 5;
+    int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 5;
     CHECK(rounds > 0 && rounds <= ROUNDS_MAX);
     for (unsigned threads = 1; threads <= THREADS_MAX; threads *= 2) {
         int64_t emit_ps[ROUNDS_MAX];

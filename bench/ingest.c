@@ -182,7 +182,7 @@ static void run_rows(struct bench *bench, uint64_t records, int rounds, unsigned
 int main(int argc, char **argv)
 {
     uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : 400000;
-    int rounds = argc > 2 ? atoi(argv[2]) : 3;
+    int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 3;
     char dir[] = "/tmp/farthing-bench-XXXXXX";
     char path[64];
     struct embedded *server = NULL;

@@ -609,7 +609,7 @@ int main(int argc, char **argv)
             seed = strtoull(argv[i + 1], NULL, 10);
         }
     }
-    (void)strcpy(dir, "/tmp/farthing-faults-XXXXXX");
+    (void)snprintf(dir, sizeof dir, "%s", "/tmp/farthing-faults-XXXXXX");
     CHECK(mkdtemp(dir) != NULL && chmod(dir, 0711) == 0);
     (void)snprintf(spool, sizeof spool, "%s/spool", dir);
     (void)snprintf(proxy_dir, sizeof proxy_dir, "%s/proxy", dir);

@@ -16,6 +16,7 @@
 #include "tests/support/pgtest.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,7 @@ static const char *conninfo;
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/farthing-test-XXXXXX");
+    (void)snprintf(dir, sizeof dir, "%s", "/tmp/farthing-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     conninfo = pgtest_database();
 }

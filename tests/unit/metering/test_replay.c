@@ -75,7 +75,7 @@ static void make_trace(void)
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/farthing-test-XXXXXX");
+    (void)snprintf(dir, sizeof dir, "%s", "/tmp/farthing-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     (void)snprintf(spool, sizeof spool, "%s/spool", dir);
     conninfo = pgtest_database();

@@ -25,7 +25,7 @@ static char dir[64];
 
 static void setup(void)
 {
-    (void)strcpy(dir, "/tmp/farthing-test-XXXXXX");
+    (void)snprintf(dir, sizeof dir, "%s", "/tmp/farthing-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
