@@ -1,29 +1,24 @@
 /* libmicrohttpd, the workers, and the way of a request from its first byte to its reply. */
 #include "api/server.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/http.h"
+#include "api/listen.h"
 #include "api/stream.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/err.h"
-#include "common/fs.h"
 #include "common/log.h"
 #include "schema/pg.h"
 
@@ -372,61 +367,6 @@ static void on_log(void *cls, const char *format, va_list arguments)
 
 /* ---- opening and closing ---- */
 
-/* A listening socket on "host:port"; host may be empty (all addresses) or in brackets. */
-static int listen_on(const char *text, int *fd_out, int *port, struct err *err)
-{
-    char host[256];
-    const char *colon = strrchr(text, ':');
-    if (colon == NULL || (size_t)(colon - text) >= sizeof host) {
-        return err_field(err, "listen", "listen is \"%.80s\"; it is to be address:port", text);
-    }
-    size_t length = (size_t)(colon - text);
-    memcpy(host, text, length);
-    host[length] = '\0';
-    char *name = host;
-    if (name[0] == '[' && length > 1 && name[length - 1] == ']') {
-        name[length - 1] = '\0';
-        name++;
-    }
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    if (getaddrinfo(name[0] != '\0' ? name : NULL, colon + 1, &hints, &found) != 0) {
-        return err_field(err, "listen", "listen is \"%.80s\": no such address", text);
-    }
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int on = 1;
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
-        int rc = err_set(err, ERR_SYSTEM, "cannot listen on %.80s: %s", text, strerror(errno));
-        freeaddrinfo(found);
-        if (fd >= 0) {
-            (void)close(fd);
-        }
-        return rc;
-    }
-    freeaddrinfo(found);
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof bound;
-    if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) {
-        (void)close(fd);
-        return err_set(err, ERR_SYSTEM, "getsockname: %s", strerror(errno));
-    }
-    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                              : ((struct sockaddr_in *)&bound)->sin_port);
-    *fd_out = fd;
-    return 0;
-}
-
-static int read_pem(const char *path, char **text, struct err *err)
-{
-    struct buf bytes = {0};
-    if (fs_read(path, 1024 * 1024, &bytes, err) != 0) {
-        return -1;
-    }
-    *text = bytes.data;
-    return 0;
-}
-
 static int daemon_start(struct api *api, struct err *err)
 {
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}, {MHD_OPTION_END, 0, NULL}};
@@ -436,8 +376,8 @@ static int daemon_start(struct api *api, struct err *err)
         return -1;
     }
     if (api->options.tls_cert != NULL) {
-        if (read_pem(api->options.tls_cert, &api->tls_cert, err) != 0 ||
-            read_pem(api->options.tls_key, &api->tls_key, err) != 0) {
+        if (listen_read_pem(api->options.tls_cert, &api->tls_cert, err) != 0 ||
+            listen_read_pem(api->options.tls_key, &api->tls_key, err) != 0) {
             (void)close(fd);
             return -1;
         }
