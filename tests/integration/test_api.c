@@ -1,4 +1,6 @@
 /*
+ * A little over 500 lines: the tables of bad input and the walk over all routes share one node.
+ *
  * Goal:   no key reaches another account by any route; bad input is a 4xx problem that names its field; the conventions
  * hold. Method: a whole node in this process on a fresh database, asked over HTTP with libcurl. The tenancy test walks
  * the route table, so a new route is in it on the day it is written.
