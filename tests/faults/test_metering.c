@@ -4,7 +4,11 @@
  * (threads of child processes), the aggregator (a child process), the database (our own, fsync on) and a proxy that
  * cuts connections around COMMIT run at the same time. What emit answered is written to shared memory beside it: intent
  * before, confirmed after. A round ends with an undisturbed aggregator_flush; then confirmed <= stored <= intent is
- * checked record by record, and what flipped bits destroyed must be found as holes. Long runs: test_metering --rounds N
+ * checked record by record, and what flipped bits destroyed must be found as holes.
+ *
+ * Length: the simulated world and its judge are read together or not at all.
+ *
+ * Long runs: test_metering --rounds N
  * [--seed S]; a failure prints the seed of its round.
  */
 #include "common/check.h"
