@@ -14,9 +14,9 @@
 #include "engine/procfs.h"
 
 #define PATH_BYTES 300
-#define PROCESSES_MAX 1100    /* Lambda's 1,024 and the sandbox's own */
-#define OVERHEAD_MIB 8        /* bwrap and the launcher live in the same group */
-#define DATA_OVERHEAD_MIB 256 /* a process maps more than it touches */
+#define PROCESSES_MAX 1100     /* Lambda's 1,024 and the sandbox's own */
+#define OVERHEAD_MIB 8         /* bwrap and the launcher live in the same group */
+#define DATA_OVERHEAD_MIB 1024 /* a process maps more than it touches */
 #define REMOVE_TRIES_MAX 200
 #define REMOVE_WAIT_US 1000
 
