@@ -39,6 +39,7 @@ struct call *call_new(struct engine *engine, const struct invoke_request *reques
     uuid_random(&call->id);
     uuid_format(&call->id, call->id_text);
     (void)pthread_mutex_init(&call->deliver, NULL);
+    (void)pthread_mutex_init(&call->tail_lock, NULL);
     if (!buf_ok(&call->payload)) {
         call_unref(call);
         return NULL;
@@ -58,6 +59,7 @@ void call_unref(struct call *call)
         return;
     }
     (void)pthread_mutex_destroy(&call->deliver);
+    (void)pthread_mutex_destroy(&call->tail_lock);
     buf_free(&call->payload);
     buf_free(&call->answer);
     buf_free(&call->tail);
@@ -159,18 +161,25 @@ void call_error_document(struct call *call, const char *type, const char *format
     call->function_error = true;
 }
 
+void call_tail_put(struct call *call, const char *line, size_t length)
+{
+    (void)pthread_mutex_lock(&call->tail_lock);
+    buf_append(&call->tail, line, length);
+    buf_putc(&call->tail, '\n');
+    if (call->tail.length > INVOKE_LOG_TAIL_BYTES) {
+        size_t cut = call->tail.length - INVOKE_LOG_TAIL_BYTES;
+        memmove(call->tail.data, call->tail.data + cut, INVOKE_LOG_TAIL_BYTES);
+        call->tail.length = INVOKE_LOG_TAIL_BYTES;
+    }
+    (void)pthread_mutex_unlock(&call->tail_lock);
+}
+
 static void log_line(struct call *call, const char *line)
 {
     size_t length = strlen(line);
     log_ring_put(call->fleet->log, clock_wall_us(), line, length);
     if (call->log_tail) {
-        buf_append(&call->tail, line, length);
-        buf_putc(&call->tail, '\n');
-        if (call->tail.length > INVOKE_LOG_TAIL_BYTES) {
-            size_t cut = call->tail.length - INVOKE_LOG_TAIL_BYTES;
-            memmove(call->tail.data, call->tail.data + cut, INVOKE_LOG_TAIL_BYTES);
-            call->tail.length = INVOKE_LOG_TAIL_BYTES;
-        }
+        call_tail_put(call, line, length);
     }
 }
 

@@ -85,6 +85,7 @@ struct call {
     uint64_t response_bytes, duration_us, init_us, cpu_us;
     uint32_t peak_kib;
     bool streamed;
+    pthread_mutex_t tail_lock; /* the loop adds what is printed, others START, END and REPORT */
     struct buf tail;
     struct err error;
     enum invoke_outcome outcome;
@@ -236,6 +237,8 @@ void call_error_document(struct call *call, const char *type, const char *format
     __attribute__((format(printf, 3, 4)));
 /* The times and what the kernel measured, at the end of a run. */
 void call_measure(struct call *call, struct instance *instance, int64_t now_ns);
+/* One line of the log this call wants back; any thread. */
+void call_tail_put(struct call *call, const char *line, size_t length);
 void call_log_start(struct call *call);
 
 /* ---- engine.c ---- */

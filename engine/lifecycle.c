@@ -414,15 +414,8 @@ void instance_release(struct engine *engine, struct instance *instance)
 static void put_line(struct instance *instance, const char *line, size_t length)
 {
     log_ring_put(instance->fleet->log, clock_wall_us(), line, length);
-    struct call *call = instance->tailed;
-    if (call != NULL) {
-        buf_append(&call->tail, line, length);
-        buf_putc(&call->tail, '\n');
-        if (call->tail.length > INVOKE_LOG_TAIL_BYTES) {
-            size_t cut = call->tail.length - INVOKE_LOG_TAIL_BYTES;
-            memmove(call->tail.data, call->tail.data + cut, INVOKE_LOG_TAIL_BYTES);
-            call->tail.length = INVOKE_LOG_TAIL_BYTES;
-        }
+    if (instance->tailed != NULL) {
+        call_tail_put(instance->tailed, line, length);
     }
 }
 

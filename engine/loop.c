@@ -140,11 +140,14 @@ static void accept_all(struct engine *engine, struct instance *instance)
 
 static void read_some_log(struct engine *engine, struct instance *instance, int64_t now_ns)
 {
+    (void)pthread_mutex_lock(&instance->log_lock);
     int64_t budget =
         instance->log_budget + (now_ns - instance->log_budget_ns) / 1000 * ENGINE_LOG_BYTES_PER_S / 1000000;
     instance->log_budget = budget > ENGINE_LOG_BYTES_PER_S ? ENGINE_LOG_BYTES_PER_S : budget;
     instance->log_budget_ns = now_ns;
-    if (instance->log_budget <= 0) {
+    bool spent = instance->log_budget <= 0;
+    (void)pthread_mutex_unlock(&instance->log_lock);
+    if (spent) {
         /* The pipe fills and the writer waits, on its own time. */
         loop_unwatch(engine, instance->sandbox.log_fd);
         instance->log_paused = true;

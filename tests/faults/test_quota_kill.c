@@ -36,7 +36,7 @@
 #define LIMIT_TEXT "200" /* GB-seconds: 1,600 worst cases of the smallest calls, reached while nodes are being killed */
 #define SETTLE_MS 20000
 
-static volatile sig_atomic_t stopping;
+static _Atomic int stopping; /* lock-free: the signal handler may set it, threads read it */
 
 static void on_term(int signal_number)
 {
