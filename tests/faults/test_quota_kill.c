@@ -33,7 +33,8 @@
 #define NODES 3
 #define THREADS 8
 #define ACCOUNT INT64_C(100000000001)
-#define LIMIT_TEXT "200" /* GB-seconds: 1,600 worst cases of the smallest calls, reached while nodes are being killed */
+#define LIMIT_TEXT "200" /* GB-seconds: 1,600 worst cases of the smallest calls, reached while nodes are being killed  \
+                          */
 #define SETTLE_MS 20000
 
 static _Atomic int stopping; /* lock-free: the signal handler may set it, threads read it */
@@ -96,7 +97,7 @@ static void *caller_main(void *ctx)
         if (ask(member, &request, &ticket) != 0) {
             atomic_fetch_add(&member->refused_in_row, 1);
             const struct timespec span = {.tv_nsec = 2000000};
-            (void)nanosleep(&span, NULL);
+            (void)nanosleep(&span, NULL); /* lint: the pace of a refused caller */
             continue;
         }
         atomic_store(&member->refused_in_row, 0);
@@ -116,9 +117,9 @@ static void *caller_main(void *ctx)
         uuid_random(&id);
         memcpy(record.request_id, id.bytes, sizeof record.request_id);
         const struct timespec span = {.tv_nsec = 500000};
-        (void)nanosleep(&span, NULL);
+        (void)nanosleep(&span, NULL); /* lint: the call runs for so long */
         while (farthing_hook_emit(member->hook, &record) == FARTHING_HOOK_FULL) {
-            (void)nanosleep(&span, NULL);
+            (void)nanosleep(&span, NULL); /* lint: the spool is full until the aggregator has read */
         }
         admission_settle(member->admission, &ticket, &record);
     }
@@ -151,7 +152,7 @@ static int node_main(const char *conninfo, const char *dir, int node, int thread
     /* A small caller alone works until it was refused for a while; the others until they are stopped. */
     while (!stopping && (threads > 1 || atomic_load(&member.refused_in_row) < 2000)) {
         const struct timespec span = {.tv_nsec = 20000000};
-        (void)nanosleep(&span, NULL);
+        (void)nanosleep(&span, NULL); /* lint: until a signal or the threads end it */
     }
     stopping = 1;
     for (int i = 0; i < threads; i++) {
@@ -254,14 +255,14 @@ static int judge(struct pg *pg, struct world *world, int seconds, unsigned seed)
     }
     while (clock_mono_ns() < until_ns) {
         const struct timespec span = {.tv_nsec = 100000000 + rand_r(&seed) % 700000000};
-        (void)nanosleep(&span, NULL);
+        (void)nanosleep(&span, NULL); /* lint: the random moment of the kill */
         int node = (int)((unsigned)rand_r(&seed) % NODES);
         (void)reap(world, node, SIGKILL);
         spawn(world, node, THREADS, 128 << node);
         kills++;
     }
     const struct timespec calm = {.tv_sec = 3}; /* the last one killed is up again and listens to SIGTERM */
-    (void)nanosleep(&calm, NULL);
+    (void)nanosleep(&calm, NULL);               /* lint: no event tells that a handler is set */
     for (int i = 0; i < NODES; i++) {
         if (reap(world, i, SIGTERM) != 0) {
             give_up("a node did not stop cleanly", NULL);
@@ -292,13 +293,14 @@ int main(int argc, char **argv)
     struct pg *pg = NULL;
     struct err err = {0};
     if (argc == 7 && strcmp(argv[1], "--node") == 0) {
-        return node_main(argv[2], argv[3], atoi(argv[4]), atoi(argv[5]), atoi(argv[6]));
+        return node_main(argv[2], argv[3], (int)strtol(argv[4], NULL, 10), (int)strtol(argv[5], NULL, 10),
+                         (int)strtol(argv[6], NULL, 10));
     }
     for (int i = 1; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seconds") == 0) {
-            seconds = atoi(argv[i + 1]);
+            seconds = (int)strtol(argv[i + 1], NULL, 10);
         } else if (strcmp(argv[i], "--seed") == 0) {
-            seed = (unsigned)atoi(argv[i + 1]);
+            seed = (unsigned)strtoul(argv[i + 1], NULL, 10);
         }
     }
     world.conninfo = pgtest_database();

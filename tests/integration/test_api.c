@@ -4,6 +4,7 @@
  * Goal:   no key reaches another account by any route; bad input is a 4xx problem that names its field; the conventions
  * hold. Method: a whole node in this process on a fresh database, asked over HTTP with libcurl. The tenancy test walks
  * the route table, so a new route is in it on the day it is written.
+ * Length: one node serves all of it, and starting it is the slow part.
  */
 #include <check.h>
 #include <curl/curl.h>

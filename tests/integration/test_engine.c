@@ -158,7 +158,7 @@ static void setup(void)
     char command[4400];
     (void)snprintf(command, sizeof command, "mkdir -p %s/c && cc -O2 -D_GNU_SOURCE -o %s/c/bootstrap %s", dir, dir,
                    source("examples/c/bootstrap.c"));
-    ck_assert_int_eq(system(command), 0);
+    ck_assert_int_eq(system(command), 0); /* lint: the compiler, with words of this file */
     (void)snprintf(path, sizeof path, "%s/c", dir);
     create("c", "provided", "", path, 128, 3);
     create("shell", "provided", "", source("examples/shell"), 128, 3);
@@ -324,7 +324,7 @@ START_TEST(events_run_from_the_queue)
     struct engine_stats stats;
     for (int i = 0; i < 500 && farthing_hook_emitted(hook) == before; i++) {
         engine_stats(engine, &stats);
-        (void)usleep(10000); /* there is nothing to wait on: the queue answers nobody */
+        (void)usleep(10000); /* lint: there is nothing to wait on, the queue answers nobody */
     }
     ck_assert_uint_eq(farthing_hook_emitted(hook), before + 1);
 }

@@ -1,6 +1,7 @@
 /* Goal: errors become problems with the right status, code and pointer; Accept is weighed; cursors are bound to their
  * list. */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ START_TEST(problems)
 {
     struct request *request = made("/v1/x");
     struct err err = {.code = PROBLEMS[_i].code, .slug = PROBLEMS[_i].slug, .text = "a \"sentence\""};
-    (void)strcpy(err.field, PROBLEMS[_i].field);
+    (void)snprintf(err.field, sizeof err.field, "%s", PROBLEMS[_i].field);
     problem_reply(request, &err);
     ck_assert_int_eq(request->reply.status, PROBLEMS[_i].status);
     ck_assert_str_eq(request->reply.content_type, "application/problem+json");
@@ -96,8 +97,8 @@ START_TEST(cursor_goes_around)
     ck_assert_int_eq((int)page.limit, 2);
     ck_assert_str_eq(page.after, "key with \xc3\xa4 & more");
 
-    char elsewhere[300] = "/v1/keys";
-    (void)strcat(elsewhere, strchr(next, '?'));
+    char elsewhere[300];
+    (void)snprintf(elsewhere, sizeof elsewhere, "/v1/keys%s", strchr(next, '?'));
     struct request *third = made(elsewhere);
     ck_assert_int_eq(page_get(third, &page, &err), -1);
     ck_assert_str_eq(err.field, "cursor");
