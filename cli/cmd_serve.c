@@ -23,7 +23,9 @@ const char cmd_serve_help[] =
     "                          else ~/.local/share/farthing)\n"
     "  --database URL          a PostgreSQL 15 or newer (FARTHING_DATABASE); without it the node starts its own\n"
     "  --roles LIST            of api,engine,aggregator,biller (all)\n"
-    "  --sandbox MODE          auto, bwrap, none (auto); none isolates nothing: only for development\n"
+    "  --sandbox MODE          bwrap, auto, none (bwrap; with --demo auto): none isolates nothing and is for "
+    "development\n"
+    "                          only, auto is none with a warning where this machine makes no sandboxes\n"
     "  --issuer TEXT           who sends the bills\n"
     "  --tls-cert FILE --tls-key FILE\n"
     "                          speak HTTPS\n"
@@ -80,6 +82,11 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
     if (cli_data_dir(options->data_dir, data_dir, err) != 0) {
         return -1;
     }
+    if (words->options.sandbox == NULL) {
+        /* A person trying it out sees the demo on any machine, with a warning; a node for others isolates or does not
+         * start. */
+        words->options.sandbox = words->demo ? "auto" : "bwrap";
+    }
     if (words->demo && words->log_level == NULL && isatty(STDERR_FILENO) == 1) {
         level = LOG_LEVEL_WARN; /* a person is watching: the demo's own words must not drown */
     }
@@ -126,7 +133,7 @@ static void stop_demo(pid_t pid)
 static int serve(struct cli *cli, struct err *err)
 {
     struct serve_words words = {
-        .options = {.listen = "127.0.0.1:8080", .database = getenv("FARTHING_DATABASE"), .sandbox = "auto"},
+        .options = {.listen = "127.0.0.1:8080", .database = getenv("FARTHING_DATABASE"), .sandbox = NULL},
         .spool_mib = 1024};
     char data_dir[4096];
     struct node *node = NULL;

@@ -91,7 +91,11 @@ static int choose_sandbox(struct engine *engine, struct err *err)
     char finding[200];
     bool usable = engine->options.sandbox != SANDBOX_NONE && sandbox_probe(finding, sizeof finding);
     if (engine->options.sandbox == SANDBOX_BWRAP && !usable) {
-        return err_set(err, ERR_SYSTEM, "engine: %s", finding);
+        return err_set(
+            err, ERR_SYSTEM,
+            "functions cannot be isolated on this machine (%s); --sandbox none runs them as plain processes, "
+            "for development only",
+            finding);
     }
     engine->isolated = usable;
     if (!usable) {

@@ -165,7 +165,7 @@ start_node() {
     port_is_free 8080 || port=0
     printf '$ farthing serve --listen 127.0.0.1:%s\n' "$port"
     rm -f "$data_dir/url"
-    "$farthing" serve --listen "127.0.0.1:$port" --data-dir "$data_dir" "${serve_args[@]}" >"$scratch/node.log" 2>&1 &
+    "$farthing" serve --listen "127.0.0.1:$port" --data-dir "$data_dir" --sandbox auto "${serve_args[@]}" >"$scratch/node.log" 2>&1 &
     node_pid=$!
     until [[ -s $data_dir/url ]] && curl -fsS -o /dev/null "$(cat "$data_dir/url")/readyz" 2>/dev/null; do
         kill -0 "$node_pid" 2>/dev/null || fail "the node ended"

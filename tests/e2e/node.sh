@@ -26,7 +26,7 @@ start_node() {
     shift
     export FARTHING_DATA_DIR=$scratch/data
     mkdir -p "$FARTHING_DATA_DIR"
-    "$program" serve --listen 127.0.0.1:0 --data-dir "$FARTHING_DATA_DIR" "$@" >"$scratch/node.log" 2>&1 &
+    "$program" serve --listen 127.0.0.1:0 --data-dir "$FARTHING_DATA_DIR" --sandbox auto "$@" >"$scratch/node.log" 2>&1 &
     node_pid=$!
     until [[ -s $FARTHING_DATA_DIR/url ]] && curl -fsS -o /dev/null "$(cat "$FARTHING_DATA_DIR/url")/readyz" 2>/dev/null; do
         kill -0 "$node_pid" 2>/dev/null || { echo "the node ended" >&2; exit 1; }
