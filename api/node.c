@@ -218,7 +218,10 @@ static int admin_key_open(struct node *node, struct err *err)
         return -1;
     }
     if (made) {
-        (void)printf("admin key (also in %s/admin.key): %s\n", node->data_dir, node->admin_key);
+        /* Shown once to a person; where output is a file or a journal, only where it is. */
+        bool person = isatty(STDOUT_FILENO) == 1;
+        (void)printf("the admin key is in %s/admin.key%s%s\n", node->data_dir, person ? ": " : "",
+                     person ? node->admin_key : "");
         (void)fflush(stdout);
     }
     return 0;
