@@ -5,7 +5,7 @@
  * alone, a transaction a batch, and by ingest_batch (COPY, rollup, cursor). Rounds alternate; medians are printed, one
  * JSON line a row. Keys: 400 and 4,000 functions, called evenly (each batch touches nearly all of them).
  *
- *     bench_ingest [records a round] [rounds]
+ *     bench_ingest [records a round] [rounds] [only this number of keys]
  */
 #include "metering/ingest.h"
 #include "common/buf.h"
@@ -183,6 +183,7 @@ int main(int argc, char **argv)
 {
     uint64_t records = argc > 1 ? strtoull(argv[1], NULL, 10) : 400000;
     int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 3;
+    unsigned only = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : 0;
     char dir[] = "/tmp/farthing-bench-XXXXXX";
     char path[64];
     struct embedded *server = NULL;
@@ -205,6 +206,9 @@ int main(int argc, char **argv)
     static const unsigned KEYS[] = {400, 4000};
     static const size_t BATCHES[] = {10000, 50000};
     for (int k = 0; k < 2; k++) {
+        if (only != 0 && KEYS[k] != only) {
+            continue;
+        }
         (void)snprintf(path, sizeof path, "%s/spool%d", dir, k);
         fill_spool(path, records, KEYS[k], &bench.producer_id);
         must(spool_reader_open(path, bench.producer_id, false, &bench.reader, &err), &err);

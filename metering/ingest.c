@@ -23,6 +23,7 @@ struct ingest {
     struct buf scratch;
     int64_t days[DAYS_KNOWN]; /* starts of days that have their partition; a ring */
     size_t day_next;
+    uint32_t hourly_type; /* 0: not asked yet */
 };
 
 int ingest_new(struct ingest **ingest, struct err *err)
@@ -97,8 +98,10 @@ static int ensure_days(struct ingest *ingest, struct pg *pg, const struct spool_
     return 0;
 }
 
-static void forget_days(struct ingest *ingest)
+/* After a failure the next batch asks again: a partition may have been dropped, the database another. */
+static void forget(struct ingest *ingest)
 {
+    ingest->hourly_type = 0;
     for (size_t i = 0; i < DAYS_KNOWN; i++) {
         ingest->days[i] = INT64_MIN;
     }
@@ -153,7 +156,8 @@ static int store_sums(struct ingest *ingest, struct pg *pg, struct err *err)
     size_t refusals;
     const struct rollup_row *const *hourly = rollup_rows(ingest->rollup, &rows);
     const struct rollup_refusal *refused = rollup_refusals(ingest->rollup, &refusals);
-    if (rows > 0 && ingest_store_hourly(pg, hourly, rows, &ingest->scratch, err) != 0) {
+    if (rows > 0 && ((ingest->hourly_type == 0 && ingest_store_hourly_type(pg, &ingest->hourly_type, err) != 0) ||
+                     ingest_store_hourly(pg, ingest->hourly_type, hourly, rows, &ingest->scratch, err) != 0)) {
         return -1;
     }
     return refusals == 0 ? 0 : ingest_store_refusals(pg, refused, refusals, &ingest->scratch, err);
@@ -211,7 +215,7 @@ int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch 
     *cursor = to;
     return 0;
 failed:
-    forget_days(ingest); /* a partition may have been dropped meanwhile: ask again */
+    forget(ingest);
     (void)err_wrap(&failure, "store batch of producer %016llx", (unsigned long long)cursor->producer_id);
     if (err != NULL) {
         *err = failure;

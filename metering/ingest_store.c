@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define HOURLY_KEYS 7
-#define HOURLY_ARRAYS (HOURLY_KEYS + ROLLUP_SUMS + 1)
+#define HOURLY_FIELDS (HOURLY_KEYS + ROLLUP_SUMS + 1)
 
 static const struct pg_stmt CURSOR_ADD = {
     .name = "ingest.cursor_add",
@@ -46,6 +46,11 @@ static const struct pg_stmt USAGE_COPY = {
            "billed_requests, epoch, node_id, attempt, status, flags) FROM STDIN (FORMAT binary)",
     .expect = PG_NO_ROWS,
 };
+static const struct pg_stmt HOURLY_TYPE = {
+    .name = "ingest.hourly_type",
+    .sql = "SELECT 'usage_hourly_delta'::regtype::oid::int8 AS type",
+    .expect = PG_ONE_ROW,
+};
 static const struct pg_stmt HOURLY_ADD = {
     .name = "ingest.hourly_add",
     .sql = "INSERT INTO usage_hourly AS h ("
@@ -54,12 +59,7 @@ static const struct pg_stmt HOURLY_ADD = {
            "billed_ms, mb_ms, storage_mb_ms, streamed_bytes, duration_us, init_us, cpu_us, response_bytes, "
            "peak_kib_sum, peak_kib_max, latency"
            ") "
-           "SELECT * FROM unnest("
-           "$1::int8[], $2::timestamptz[], $3::int8[], $4::int8[], $5::int8[], $6::int8[], $7::int8[], "
-           "$8::int8[], $9::int8[], $10::int8[], $11::int8[], $12::int8[], $13::int8[], $14::int8[], "
-           "$15::int8[], $16::int8[], $17::int8[], $18::int8[], $19::int8[], $20::int8[], $21::int8[], "
-           "$22::int8[], $23::int8[], $24::int8[], $25::int8[], $26::int8[], $27::numeric[]"
-           ") "
+           "SELECT * FROM unnest($1::usage_hourly_delta[]) "
            "ON CONFLICT (account_id, hour, function_id, version, memory_mib, arch, provisioned) DO UPDATE SET "
            "invocations = h.invocations + excluded.invocations, "
            "billed_requests = h.billed_requests + excluded.billed_requests, "
@@ -151,51 +151,54 @@ int ingest_store_copy_begin(struct pg *pg, struct err *err)
     return pg_copy_in_begin(pg, &USAGE_COPY, err);
 }
 
-/* One column of the rows as an array, by its place in HOURLY_ADD. */
-static void put_column(struct buf *out, const struct rollup_row *const *rows, size_t count, unsigned column)
+static int on_type(const struct pg_row *row, void *ctx, struct err *err)
 {
-    struct buf number = {0};
-    enum rows_oid type = column == 1 ? ROWS_TIMESTAMPTZ : column == HOURLY_ARRAYS - 1 ? ROWS_NUMERIC : ROWS_INT8;
-    rows_array_begin(out, type, count);
-    for (size_t i = 0; i < count; i++) {
-        const struct rollup_row *row = rows[i];
-        const int64_t keys[HOURLY_KEYS] = {row->key.account_id, row->key.hour_us,    row->key.function_id,
-                                           row->key.version,    row->key.memory_mib, row->key.arch,
-                                           row->key.provisioned};
-        if (column == 1) {
-            rows_array_time(out, row->key.hour_us);
-        } else if (column < HOURLY_KEYS) {
-            rows_array_i64(out, keys[column]);
-        } else if (column < HOURLY_KEYS + ROLLUP_SUMS) {
-            rows_array_i64(out, row->sums[column - HOURLY_KEYS]);
-        } else {
-            buf_clear(&number);
-            latency_encode(row->latency, row->latency_low, row->latency_high, &number);
-            rows_array_bytes(out, number.data, number.length);
-        }
-    }
-    out->failed = out->failed || number.failed;
-    buf_free(&number);
+    uint32_t *type = ctx;
+    (void)err;
+    *type = (uint32_t)pg_get_i64(row, "type");
+    return 0;
 }
 
-int ingest_store_hourly(struct pg *pg, const struct rollup_row *const *rows, size_t count, struct buf *scratch,
-                        struct err *err)
+int ingest_store_hourly_type(struct pg *pg, uint32_t *type, struct err *err)
 {
-    size_t ends[HOURLY_ARRAYS];
-    struct pg_param params[HOURLY_ARRAYS + 1];
-    buf_clear(scratch);
-    for (unsigned column = 0; column < HOURLY_ARRAYS; column++) {
-        put_column(scratch, rows, count, column);
-        ends[column] = scratch->length;
+    return pg_run(pg, &HOURLY_TYPE, NULL, on_type, type, NULL, err);
+}
+
+/* Fields in the order of usage_hourly_delta. */
+static void put_hourly(struct buf *out, const struct rollup_row *row, struct buf *number)
+{
+    size_t begun = rows_composite_begin(out, HOURLY_FIELDS);
+    rows_composite_i64(out, row->key.account_id);
+    rows_composite_time(out, row->key.hour_us);
+    rows_composite_i64(out, row->key.function_id);
+    rows_composite_i64(out, row->key.version);
+    rows_composite_i64(out, row->key.memory_mib);
+    rows_composite_i64(out, row->key.arch);
+    rows_composite_i64(out, row->key.provisioned);
+    for (unsigned sum = 0; sum < ROLLUP_SUMS; sum++) {
+        rows_composite_i64(out, row->sums[sum]);
     }
-    if (!buf_ok(scratch)) {
+    buf_clear(number);
+    latency_encode(row->latency, row->latency_low, row->latency_high, number);
+    rows_composite_bytes(out, ROWS_NUMERIC, number->data, number->length);
+    rows_composite_end(out, begun);
+}
+
+int ingest_store_hourly(struct pg *pg, uint32_t type, const struct rollup_row *const *rows, size_t count,
+                        struct buf *scratch, struct err *err)
+{
+    struct buf number = {0};
+    buf_clear(scratch);
+    rows_array_begin_of(scratch, type, count);
+    for (size_t i = 0; i < count; i++) {
+        put_hourly(scratch, rows[i], &number);
+    }
+    bool whole = buf_ok(scratch) && buf_ok(&number);
+    buf_free(&number);
+    if (!whole) {
         return err_set(err, ERR_SYSTEM, "ingest: out of memory");
     }
-    for (unsigned column = 0; column < HOURLY_ARRAYS; column++) {
-        size_t begin = column == 0 ? 0 : ends[column - 1];
-        params[column] = PG_P_BYTES(scratch->data + begin, ends[column] - begin);
-    }
-    params[HOURLY_ARRAYS] = PG_P_END;
+    const struct pg_param params[] = {PG_P_BYTES(scratch->data, scratch->length), PG_P_END};
     return pg_run(pg, &HOURLY_ADD, params, NULL, NULL, NULL, err);
 }
 

@@ -30,9 +30,11 @@ int ingest_store_cursor_move(struct pg *pg, const struct ingest_cursor *from, co
 int ingest_store_retire(struct pg *pg, const struct ingest_cursor *cursor, struct err *err);
 
 int ingest_store_copy_begin(struct pg *pg, struct err *err);
+/* What this database calls the type of the rows below; constant while it exists. */
+int ingest_store_hourly_type(struct pg *pg, uint32_t *type, struct err *err);
 /* rows must be sorted by key; scratch is cleared and used. */
-int ingest_store_hourly(struct pg *pg, const struct rollup_row *const *rows, size_t count, struct buf *scratch,
-                        struct err *err);
+int ingest_store_hourly(struct pg *pg, uint32_t type, const struct rollup_row *const *rows, size_t count,
+                        struct buf *scratch, struct err *err);
 int ingest_store_refusals(struct pg *pg, const struct rollup_refusal *rows, size_t count, struct buf *scratch,
                           struct err *err);
 int ingest_store_holes(struct pg *pg, uint64_t producer_id, uint64_t epoch, const struct spool_hole *holes,

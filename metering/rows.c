@@ -89,11 +89,16 @@ void rows_put_record(struct buf *out, const struct usage_record *r, uint64_t pro
 
 void rows_array_begin(struct buf *out, enum rows_oid type, size_t count)
 {
+    rows_array_begin_of(out, (uint32_t)type, count);
+}
+
+void rows_array_begin_of(struct buf *out, uint32_t type, size_t count)
+{
     uint8_t head[20];
     CHECK(count <= INT32_MAX);
     uint8_t *at = put_u32(head, count > 0 ? 1 : 0); /* dimensions */
     at = put_u32(at, 0);                            /* no NULLs */
-    at = put_u32(at, (uint32_t)type);
+    at = put_u32(at, type);
     at = put_u32(at, (uint32_t)count);
     (void)put_u32(at, 1); /* lower bound */
     buf_append(out, head, count > 0 ? sizeof head : 12);
@@ -118,4 +123,43 @@ void rows_array_bytes(struct buf *out, const void *bytes, size_t length)
     (void)put_u32(head, (uint32_t)length);
     buf_append(out, head, sizeof head);
     buf_append(out, bytes, length);
+}
+
+size_t rows_composite_begin(struct buf *out, unsigned fields)
+{
+    uint8_t head[8];
+    (void)put_u32(put_u32(head, 0), fields); /* the length is written by rows_composite_end */
+    size_t begun = out->length;
+    buf_append(out, head, sizeof head);
+    return begun;
+}
+
+void rows_composite_i64(struct buf *out, int64_t value)
+{
+    uint8_t field[16];
+    (void)column64(put_u32(field, ROWS_INT8), (uint64_t)value);
+    buf_append(out, field, sizeof field);
+}
+
+void rows_composite_time(struct buf *out, int64_t at_us)
+{
+    uint8_t field[16];
+    (void)column64(put_u32(field, ROWS_TIMESTAMPTZ), (uint64_t)(at_us - PG_EPOCH_US));
+    buf_append(out, field, sizeof field);
+}
+
+void rows_composite_bytes(struct buf *out, enum rows_oid type, const void *bytes, size_t length)
+{
+    uint8_t head[8];
+    CHECK(length <= INT32_MAX);
+    (void)put_u32(put_u32(head, (uint32_t)type), (uint32_t)length);
+    buf_append(out, head, sizeof head);
+    buf_append(out, bytes, length);
+}
+
+void rows_composite_end(struct buf *out, size_t begun)
+{
+    if (buf_ok(out)) {
+        (void)put_u32((uint8_t *)out->data + begun, (uint32_t)(out->length - begun - 4));
+    }
 }

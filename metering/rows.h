@@ -29,4 +29,12 @@ void rows_array_i64(struct buf *out, int64_t value);
 void rows_array_time(struct buf *out, int64_t at_us);
 void rows_array_bytes(struct buf *out, const void *bytes, size_t length);
 
+/* An element of an array of a composite type: begin, its fields from left to right, end with what begin returned. */
+void rows_array_begin_of(struct buf *out, uint32_t type, size_t count);
+size_t rows_composite_begin(struct buf *out, unsigned fields);
+void rows_composite_i64(struct buf *out, int64_t value);
+void rows_composite_time(struct buf *out, int64_t at_us);
+void rows_composite_bytes(struct buf *out, enum rows_oid type, const void *bytes, size_t length);
+void rows_composite_end(struct buf *out, size_t begun);
+
 #endif
