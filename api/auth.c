@@ -154,7 +154,7 @@ static void *watcher_main(void *ctx)
         if (watch_once(auth, &pg, &known, &err) != 0) {
             pg_close(&pg);
             struct timespec pause = {.tv_nsec = WATCH_MS * 1000000L};
-            (void)nanosleep(&pause, NULL); /* nothing to wait on: the server is gone */
+            (void)nanosleep(&pause, NULL); /* lint: nothing to wait on, the server is gone */
         }
     }
     pg_close(&pg);

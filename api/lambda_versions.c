@@ -1,5 +1,5 @@
 /* Lambda's versions, aliases and concurrency.
- * A little over 500 lines: versions, aliases and concurrency are one AWS vocabulary. */
+ * Length: versions, aliases and concurrency are one AWS vocabulary. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

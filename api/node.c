@@ -1,5 +1,5 @@
 /* A node: the parts in order, the loop that watches them, and their end in reverse.
- * A little over 500 lines: every part is started and stopped here, and nowhere else. */
+ * Length: every part is started and stopped here, and nowhere else. */
 #include "api/node.h"
 
 #include <errno.h>

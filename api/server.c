@@ -449,11 +449,7 @@ void api_quiesce(struct api *api)
 bool api_drained(struct api *api, int wait_ms)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
+    clock_deadline(wait_ms, &until);
     pthread_mutex_lock(&api->lock);
     while (atomic_load(&api->in_flight) > 0 && pthread_cond_timedwait(&api->idle, &api->lock, &until) != ETIMEDOUT) {
     }

@@ -10,6 +10,7 @@
 
 #include "api/http.h"
 #include "api/server.h"
+#include "common/clock.h"
 #include "common/err.h"
 
 #define STREAM_LOOK_MS 100
@@ -51,10 +52,7 @@ static void *ticker_main(void *ctx)
             continue;
         }
         struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += STREAM_LOOK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
+        clock_deadline(STREAM_LOOK_MS, &until);
         while (!streams->stop && pthread_cond_timedwait(&streams->wake, &streams->lock, &until) != ETIMEDOUT) {
         }
         resume_all(streams);

@@ -95,9 +95,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: %s DATABASE FOLDER RUNTIME HANDLER [SECONDS [AT_ONCE [METERED]]]\n", argv[0]);
         return 2;
     }
-    int seconds = argc > 5 ? atoi(argv[5]) : 5;
-    int at_once = argc > 6 ? atoi(argv[6]) : 32;
-    bool metered = argc <= 7 || atoi(argv[7]) != 0;
+    int seconds = argc > 5 ? (int)strtol(argv[5], NULL, 10) : 5;
+    int at_once = argc > 6 ? (int)strtol(argv[6], NULL, 10) : 32;
+    bool metered = argc <= 7 || (int)strtol(argv[7], NULL, 10) != 0;
     (void)chmod(dir, 0755);
     (void)snprintf(spool, sizeof spool, "%s/spool", dir);
     const struct farthing_hook_options hook_options = {.dir = spool, .node_id = 1};

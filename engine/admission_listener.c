@@ -81,7 +81,7 @@ static int attend(struct admission *admission, struct pg **pg, struct err *err)
 static void pause_ms(int ms)
 {
     struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&span, NULL);
+    (void)nanosleep(&span, NULL); /* lint: nothing to wait on, the server is gone */
 }
 
 static void *listener_main(void *ctx)

@@ -179,8 +179,7 @@ static int take_some(struct async *async, struct pg *pg, int room)
 static void wait_for_work(struct async *async)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += POLL_NS / 1000000000;
+    clock_deadline(POLL_NS / 1000000, &until);
     while (!async->stop && (!async->look || async->running >= RUNNING_MAX)) {
         if (pthread_cond_timedwait(&async->wake, &async->lock, &until) != 0) {
             break;

@@ -181,13 +181,7 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
 static void wait_for(struct engine *engine, const int *counter, int wait_ms)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += wait_ms / 1000;
-    until.tv_nsec += (long)(wait_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    clock_deadline(wait_ms, &until);
     while (*counter > 0) {
         if (pthread_cond_timedwait(&engine->idle_changed, &engine->lock, &until) != 0) {
             return;

@@ -1,5 +1,7 @@
 /* function_store.c - functions and their $LATEST (tables function, function_version, code_blob). Versions:
- * version_store.c. */
+ * version_store.c.
+ * Length: every write of a function checks limits, code and settings and changes several rows in one transaction; the
+ * statements stand beside the one place that runs them. */
 #include "engine/function_store.h"
 
 #include <cjson/cJSON.h>

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/map.h"
 
@@ -198,8 +199,7 @@ static uint64_t start_of(const struct log_ring *ring, int64_t since_us, int limi
 static void wait_a_second(struct log_ring *ring)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
+    clock_deadline(1000, &until);
     (void)pthread_cond_timedwait(&ring->more, &ring->lock, &until);
 }
 

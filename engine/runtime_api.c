@@ -1,3 +1,7 @@
+/*
+ * runtime_api.c - Lambda's Runtime API over libmicrohttpd, for the connections that instances accept.
+ * Length: libmicrohttpd has one home in this folder, so routes, bodies and connections are together.
+ */
 #include "engine/runtime_api.h"
 
 #include <inttypes.h>

@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     if (argc != 3) {
         return 125;
     }
-    int control = atoi(argv[2]);
+    int control = (int)strtol(argv[2], NULL, 10);
     if (fcntl(control, F_SETFD, FD_CLOEXEC) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0 ||
         prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return 125;
@@ -154,7 +154,7 @@ int main(int argc, char **argv)
     if (texts == NULL || read_all(control, texts, config.length) != 0) {
         return 125;
     }
-    int listener = open_listener(atoi(argv[1]), &port);
+    int listener = open_listener((int)strtol(argv[1], NULL, 10), &port);
     if (listener < 0) {
         (void)report(control, LAUNCH_NO_LISTENER, errno, -1);
         return 125;

@@ -25,7 +25,7 @@ static int open_api(void)
         return -1;
     }
     snprintf(host, sizeof host, "%s", api);
-    address.sin_port = htons((unsigned short)atoi(strchr(api, ':') + 1));
+    address.sin_port = htons((unsigned short)strtoul(strchr(api, ':') + 1, NULL, 10));
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -80,7 +80,8 @@ int main(void)
         char id[64] = "";
         char *event = NULL;
         size_t length = 0;
-        int n = snprintf(head, sizeof head, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+        int n = snprintf(head, sizeof head,
+                         "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\n\r\n", host);
         if (send_all(fd, head, (size_t)n) != 0 || receive(fd, &event, &length) != 0) {
             return 1;
         }
@@ -90,8 +91,8 @@ int main(void)
         }
         /* --- the function's own work is here --- */
         n = snprintf(head, sizeof head,
-                     "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-                     "Content-Length: %zu\r\n\r\n",
+                     "POST /2018-06-01/runtime/invocation/%s/response HTTP/1.1\r\nHost: %s\r\n"
+                     "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
                      id, host, length);
         /* Head and body in one packet where there is room in front of the body. */
         size_t before = (size_t)(event - input);
