@@ -5,6 +5,9 @@
  * alone, a transaction a batch, and by ingest_batch (COPY, rollup, cursor). Rounds alternate; medians are printed, one
  * JSON line a row. Keys: 400 and 4,000 functions, called evenly (each batch touches nearly all of them).
  *
+ * peer_*: the same against one INSERT a record on one connection, as systems do that have no spool in front of their
+ * database: a unique key against doubling, without and with the sum of its account and function.
+ *
  *     bench_ingest [records a round] [rounds] [only this number of keys]
  */
 #include "metering/ingest.h"
@@ -28,6 +31,7 @@
 #include <string.h>
 
 #define ROUNDS_MAX 64
+#define INSERTS 3000
 #define HOUR_US INT64_C(1763856000000000)
 
 static void must(int rc, const struct err *err)
@@ -156,7 +160,8 @@ static int64_t median(int64_t *values, int count)
     return values[count / 2];
 }
 
-static void run_rows(struct bench *bench, uint64_t records, int rounds, unsigned keys)
+/* The rate of ingest. */
+static int64_t run_rows(struct bench *bench, uint64_t records, int rounds, unsigned keys)
 {
     int64_t copy_us[ROUNDS_MAX];
     int64_t ingest_us[ROUNDS_MAX];
@@ -177,6 +182,58 @@ static void run_rows(struct bench *bench, uint64_t records, int rounds, unsigned
                  bench->batch / 1000, keys == 4000 ? "" : "_400_keys", value, baseline, permille / 1000,
                  permille % 1000, permille >= 600 ? "true" : "false");
     (void)fflush(stdout);
+    return value;
+}
+
+/* What a system without a spool does: each record by itself, a unique key against doubling, its sum in the same commit.
+ */
+static int64_t run_inserts(struct bench *bench, bool sums)
+{
+    static const struct pg_stmt RECORD = {
+        .name = "bench.insert",
+        .sql =
+            "INSERT INTO bench_unique SELECT $1::int8, now(), $2::int8, gen_random_uuid(), 1000, 0, 100, 10, 1, "
+            "$3::int8, 1, 128, 1000, 0, 512, 1, 1, 0, 1, 0, 0 ON CONFLICT (account_id, request_id, attempt) DO NOTHING",
+        .expect = PG_NO_ROWS};
+    static const struct pg_stmt RECORD_AND_SUM = {
+        .name = "bench.insert_and_sum",
+        .sql = "WITH r AS (INSERT INTO bench_unique SELECT $1::int8, now(), $2::int8, gen_random_uuid(), 1000, 0, 100, "
+               "10, 1, $3::int8, 1, 128, 1000, 0, 512, 1, 1, 0, 1, 0, 0 "
+               "ON CONFLICT (account_id, request_id, attempt) DO NOTHING RETURNING account_id, function_id, billed_ms) "
+               "INSERT INTO bench_sum AS s SELECT account_id, function_id, 1, billed_ms FROM r "
+               "ON CONFLICT (account_id, function_id) DO UPDATE "
+               "SET invocations = s.invocations + 1, billed_ms = s.billed_ms + excluded.billed_ms",
+        .expect = PG_NO_ROWS};
+    struct err err = {0};
+    int64_t started_us = clock_mono_us();
+    for (int64_t i = 0; i < INSERTS; i++) {
+        const struct pg_param params[] = {PG_P_I64(100000000001 + i % 100), PG_P_I64(i % 400), PG_P_I64(i), PG_P_END};
+        must(pg_run(bench->pg, sums ? &RECORD_AND_SUM : &RECORD, params, NULL, NULL, NULL, &err), &err);
+    }
+    return clock_mono_us() - started_us;
+}
+
+/* Ours, as fast as it was last measured, against the peer; a commit a record on one connection. */
+static void run_peers(struct bench *bench, int64_t ingest_rate)
+{
+    static const char *const NAMES[] = {"peer_insert_unique", "peer_insert_unique_and_sum"};
+    struct err err = {0};
+    must(pg_script(bench->pg,
+                   "CREATE TABLE bench_unique (LIKE usage_record); "
+                   "CREATE UNIQUE INDEX ON bench_unique (account_id, request_id, attempt); "
+                   "CREATE TABLE bench_sum (account_id int8, function_id int8, invocations int8, billed_ms int8, "
+                   "PRIMARY KEY (account_id, function_id))",
+                   &err),
+         &err);
+    for (int sums = 0; sums < 2; sums++) {
+        int64_t rate = INT64_C(1000000) * INSERTS / run_inserts(bench, sums == 1);
+        int64_t permille = ingest_rate * 1000 / rate;
+        (void)printf("{\"name\":\"%s\",\"what\":\"our ingest (4,000 keys, 50,000 a batch) against an INSERT a "
+                     "record with a unique key%s\",\"value\":%" PRId64 ",\"unit\":\"records/s\",\"baseline\":%" PRId64
+                     ",\"ratio\":%" PRId64 ".%03" PRId64 ",\"goal\":10,\"met\":%s}\n",
+                     NAMES[sums], sums == 1 ? " and its sum" : "", ingest_rate, rate, permille / 1000, permille % 1000,
+                     permille >= 10000 ? "true" : "false");
+    }
 }
 
 int main(int argc, char **argv)
@@ -203,6 +260,7 @@ int main(int argc, char **argv)
                   &err),
         &err);
     must(ingest_new(&bench.ingest, &err), &err);
+    int64_t rate = 0;
     static const unsigned KEYS[] = {400, 4000};
     static const size_t BATCHES[] = {10000, 50000};
     for (int k = 0; k < 2; k++) {
@@ -214,10 +272,11 @@ int main(int argc, char **argv)
         must(spool_reader_open(path, bench.producer_id, false, &bench.reader, &err), &err);
         for (int b = 0; b < 2; b++) {
             bench.batch = BATCHES[b];
-            run_rows(&bench, records, rounds, KEYS[k]);
+            rate = run_rows(&bench, records, rounds, KEYS[k]);
         }
         spool_reader_close(&bench.reader);
     }
+    run_peers(&bench, rate);
     ingest_free(&bench.ingest);
     pg_close(&bench.pg);
     embedded_close(&server);
