@@ -196,7 +196,11 @@ static int fill_head(struct pg *pg, struct bill *bill, struct err *err)
     memcpy(bill->display_name, account.display_name[0] != '\0' ? account.display_name : account.name,
            account.display_name[0] != '\0' ? sizeof account.display_name : sizeof account.name);
     memcpy(bill->price_book, account.price_book, sizeof bill->price_book);
-    bill->complete_through_us = freshness.complete_through_us;
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    month_range(bill->month, &from_us, &to_us);
+    /* What comes after the month does not change its bill, nor its bytes. */
+    bill->complete_through_us = freshness.complete_through_us < to_us ? freshness.complete_through_us : to_us;
     bill->late_pending = freshness.late_pending;
     return 0;
 }

@@ -60,9 +60,9 @@ show() {
 }
 json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
 
-# ---- the example functions: folders of examples/; in C the echo, in the others a greeting
+# ---- the example functions: folders of examples/ but hook, which is no function; in C the echo, in the others a greeting
 examples() {
-    find "$here/examples" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort
+    find "$here/examples" -mindepth 1 -maxdepth 1 -type d ! -name hook -printf '%f\n' | sort
 }
 
 names() {
@@ -250,7 +250,8 @@ check_bill() {
     "$farthing" bill "$account" "$month" | tee "$scratch/bill.csv"
     curl -fsS -H "Authorization: Bearer $FARTHING_KEY" -o "$scratch/rest.csv" \
         "$FARTHING_URL/v1/accounts/$account/bills/$month"
-    cmp "$scratch/bill.csv" "$scratch/rest.csv" || fail "the command line and REST give different bytes"
+    # but for the last column: up to when an estimate is complete moves on between two calls
+    cmp <(sed 's/,[^,]*$//' "$scratch/bill.csv") <(sed 's/,[^,]*$//' "$scratch/rest.csv") || fail "the command line and REST give different bytes"
     python3 "$here/scripts/check_bill.py" "$scratch/bill.csv" || fail "the bill does not add up"
 }
 

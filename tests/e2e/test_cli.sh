@@ -70,12 +70,16 @@ expect 1 "" quota set acme concurrency=1 --key "$key"
 expect 0 "no limit" quota remove acme concurrency
 
 # the bill: the same bytes as REST
+# The same bytes, but for the last column: up to when an estimate is complete moves on between two calls.
+same() {
+    cmp <(sed 's/,[^,]*$//' "$1") <(sed 's/,[^,]*$//' "$2")
+}
 "$farthing" bill acme "$month" >"$scratch/bill.csv"
 python3 "$source_dir/scripts/check_bill.py" "$scratch/bill.csv" >/dev/null || fail "the bill does not add up"
 curl -fsS -H "Authorization: Bearer $key" -o "$scratch/rest.csv" "$FARTHING_URL/v1/accounts/acme/bills/$month"
-cmp "$scratch/bill.csv" "$scratch/rest.csv" || fail "the command line and REST give different bytes"
+same "$scratch/bill.csv" "$scratch/rest.csv" || fail "the command line and REST give different bytes"
 expect 0 "acme-$month-summary.csv" bill acme "$month" --out "$scratch/bills"
-cmp "$scratch/bill.csv" "$scratch/bills/acme-$month-summary.csv" || fail "--out gives other bytes"
+same "$scratch/bill.csv" "$scratch/bills/acme-$month-summary.csv" || fail "--out gives other bytes"
 expect 2 "month" bill acme 2026-13
 expect 2 "layout" bill acme "$month" --layout nonsense
 expect 0 '^default +1 +USD' prices list
