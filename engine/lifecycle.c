@@ -274,6 +274,15 @@ void instance_init_failed(struct engine *engine, struct instance *instance)
     if (call == NULL) {
         return;
     }
+    if (!instance->started) {
+        /* This machine's fault, not the function's: nothing ran, so nothing is recorded or billed. */
+        struct err err;
+        (void)err_set(&err, ERR_RETRY, "no instance of function %s could be started on this node",
+                      fleet->function.name);
+        (void)err_slug(&err, "instance_not_started");
+        call_fail(call, &err);
+        return;
+    }
     int64_t init_us = (now_ns - instance->spawn_ns) / 1000;
     int64_t limit_us = (int64_t)ENGINE_INIT_LIMIT_MS * 1000;
     call->started_us = clock_wall_us();
