@@ -186,7 +186,11 @@ int account_store_get(struct pg *pg, int64_t account_id, struct account *account
     if (pg_run(pg, &ACCOUNT_GET, params, on_account, &row, NULL, err) != 0) {
         return -1;
     }
-    return row.found ? 0 : err_set(err, ERR_NOT_FOUND, "there is no account acct_%lld", (long long)account_id);
+    if (!row.found) {
+        (void)err_set(err, ERR_NOT_FOUND, "there is no account acct_%lld", (long long)account_id);
+        return err_at(err, "account");
+    }
+    return 0;
 }
 
 int account_store_find(struct pg *pg, const char *text, struct account *account, struct err *err)
@@ -195,7 +199,8 @@ int account_store_find(struct pg *pg, const char *text, struct account *account,
     if (!text_starts(text, "acct_")) {
         const struct pg_param params[] = {PG_P_TEXT(text), PG_P_END};
         if (!text_utf8(text, strlen(text)) || strlen(text) > 63) {
-            return err_set(err, ERR_NOT_FOUND, "there is no such account");
+            (void)err_set(err, ERR_NOT_FOUND, "there is no such account");
+            return err_at(err, "account");
         }
         if (pg_run(pg, &ACCOUNT_ID_BY_NAME, params, on_account_id, &account_id, NULL, err) != 0) {
             return -1;
@@ -204,7 +209,8 @@ int account_store_find(struct pg *pg, const char *text, struct account *account,
         account_id = 0;
     }
     if (account_id == 0) {
-        return err_set(err, ERR_NOT_FOUND, "there is no account %.70s", text);
+        (void)err_set(err, ERR_NOT_FOUND, "there is no account %.70s", text);
+        return err_at(err, "account");
     }
     return account_store_get(pg, account_id, account, err);
 }

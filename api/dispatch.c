@@ -114,7 +114,8 @@ bool dispatch_headers(struct request *request)
 
 static int not_yours(struct err *err)
 {
-    return err_set(err, ERR_NOT_FOUND, "there is no such account");
+    (void)err_set(err, ERR_NOT_FOUND, "there is no such account");
+    return err_at(err, "account");
 }
 
 static int identify(struct request *request, struct err *err)

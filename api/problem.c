@@ -140,7 +140,7 @@ static void problem_write(struct request *request, int status, const char *code,
         json_open_object(&writer, NULL);
         if (field[0] == '/') {
             char pointer[ERR_FIELD_BYTES_MAX + 2];
-            (void)snprintf(pointer, sizeof pointer, "#%s", field);
+            (void)snprintf(pointer, sizeof pointer, "#%s", strcmp(field, "/") == 0 ? "" : field);
             json_put_text(&writer, "pointer", pointer);
         } else {
             json_put_text(&writer, "parameter", field);
@@ -174,7 +174,8 @@ void problem_status(struct request *request, int status, const char *code, const
         lambda_status_reply(request, status, code, detail);
         return;
     }
-    problem_write(request, status, code, detail, NULL);
+    /* The body as a whole is what is wrong; "#" is its pointer. */
+    problem_write(request, status, code, detail, strcmp(code, "body_too_large") == 0 ? "/" : NULL);
 }
 
 void problem_refusal(struct request *request, const struct admission_refusal *refusal)

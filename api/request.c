@@ -176,6 +176,7 @@ int request_json(const struct request *request, const char *const *names, cJSON 
         return err_set(err, ERR_INVALID, "the body is empty; it is to be a JSON object");
     }
     if (json_parse(buf_text(&request->body), request->body.length, &parsed, err) != 0) {
+        (void)err_at(err, "/");
         return err_slug(err, "invalid_json");
     }
     if (!cJSON_IsObject(parsed)) {

@@ -55,6 +55,14 @@ int err_wrap(struct err *err, const char *format, ...)
     return -1;
 }
 
+int err_at(struct err *err, const char *field)
+{
+    if (err != NULL) {
+        (void)snprintf(err->field, sizeof err->field, "%s", field);
+    }
+    return -1;
+}
+
 int err_slug(struct err *err, const char *slug)
 {
     if (err != NULL) {

@@ -38,6 +38,9 @@ int err_field(struct err *err, const char *field, const char *format, ...) __att
 /* Put "context: " in front of the text, keep code, field and slug; returns -1. */
 int err_wrap(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Name the field or parameter afterwards, for errors of other codes than ERR_INVALID; returns -1. */
+int err_at(struct err *err, const char *field);
+
 /* Set the stable machine word (static storage); returns -1. */
 int err_slug(struct err *err, const char *slug);
 

@@ -83,6 +83,9 @@ int quota_limit_parse(enum quota_kind kind, const char *text, int64_t *units, ch
 {
     int64_t whole = 0;
     int64_t fraction = 0;
+    if (text != NULL && text[0] == '-') {
+        return err_field(err, "/limit", "limit is %.40s; a limit of %s cannot be negative", text, KINDS[kind].name);
+    }
     if (text == NULL || digits_parse(text, KINDS[kind].scale, &whole, &fraction) != 0) {
         return err_field(err, "/limit",
                          "the limit of %s is a number with at most %d decimals, written as text, not \"%.40s\"",
