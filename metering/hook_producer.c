@@ -157,6 +157,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 #define PRODUCERS_MAX 65536
+#define NEW_TRIES_MAX 1000
 
 /* Ids of the producers in dir, in order; *ids is the caller's to free. */
 static int list_producers(const char *path, uint64_t **ids, size_t *count, struct err *err)
@@ -265,6 +266,23 @@ static int sync_folder(const char *path, struct err *err)
     return rc;
 }
 
+/* Somebody who looks for a free producer may take ours between mkdir and lock: then it is theirs, and we make another.
+ */
+static int make_new(const struct farthing_hook_options *options, struct hook_producer *producer, struct err *err)
+{
+    struct err failure = {0};
+    for (int i = 0; i < NEW_TRIES_MAX; i++) {
+        if (make_or_open(options, random_producer_id(), producer, &failure) == 0) {
+            return 0;
+        }
+        hook_producer_close(producer);
+        if (failure.code != ERR_CONFLICT) {
+            break;
+        }
+    }
+    return err_set(err, failure.code, "%s", failure.text);
+}
+
 int hook_producer_open(const struct farthing_hook_options *options, struct hook_producer *producer, struct err *err)
 {
     bool taken = false;
@@ -276,8 +294,9 @@ int hook_producer_open(const struct farthing_hook_options *options, struct hook_
         return -1;
     }
     if (!taken) {
-        uint64_t id = options->producer_id != 0 ? options->producer_id : random_producer_id();
-        if (make_or_open(options, id, producer, err) != 0 || sync_folder(options->dir, err) != 0) {
+        int rc = options->producer_id != 0 ? make_or_open(options, options->producer_id, producer, err)
+                                           : make_new(options, producer, err);
+        if (rc != 0 || sync_folder(options->dir, err) != 0) {
             return -1;
         }
     }
