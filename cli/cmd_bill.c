@@ -14,22 +14,21 @@ const char cmd_bill_help[] =
     "farthing bill ACCOUNT YYYY-MM [OPTIONS]\n"
     "farthing bill --all YYYY-MM [OPTIONS]\n"
     "\n"
-    "  --layout LAYOUT   summary (default), focus, focus-invoice, focus-period, focus-schema, aws, records, html, pdf, "
-    "ubl, csvw\n"
+    "  --layout LAYOUT   summary (default), focus, aws, records\n"
     "  --focus-version V 1.2, 1.3 or 1.4 (1.4)\n"
-    "  --out DIR         write DIR/ACCOUNT-YYYY-MM-LAYOUT.csv (.html, .pdf, ...) instead of stdout\n"
+    "  --out DIR         write DIR/ACCOUNT-YYYY-MM-LAYOUT.csv instead of stdout\n"
     "  --csv-safe        guard cells that a spreadsheet would take for a formula\n"
     "  --bom             begin with a byte order mark, for old spreadsheets\n"
     "  --all             one file with every account (admin)\n"
     "\n"
-    "The bytes are those of GET /v1/accounts/ACCOUNT/bills/YYYY-MM?layout=LAYOUT. Of a month that is not closed it is "
-    "an\n"
-    "estimate, and says so.\n"
+    "The bytes are those of GET /v1/accounts/ACCOUNT/bills/YYYY-MM?layout=LAYOUT. It is computed from "
+    "the\n"
+    "usage stored now, and says so: state is estimate.\n"
     "\n"
     "Examples:\n"
     "  farthing bill acme 2026-10\n"
     "  farthing bill acme 2026-10 --layout focus --out bills/\n"
-    "  farthing bill acme 2026-10 --layout pdf > acme.pdf\n";
+    "  farthing bill acme 2026-10 --layout records > records.csv\n";
 
 struct bill_words {
     const char *layout, *focus_version, *out;
@@ -45,17 +44,6 @@ static int to_stdout(const char *bytes, size_t length, void *ctx)
 static int to_file(const char *bytes, size_t length, void *ctx)
 {
     return fwrite(bytes, 1, length, (FILE *)ctx) == length ? 0 : -1;
-}
-
-static const char *extension(const char *layout)
-{
-    if (strcmp(layout, "html") == 0 || strcmp(layout, "pdf") == 0) {
-        return layout;
-    }
-    if (strcmp(layout, "ubl") == 0) {
-        return "xml";
-    }
-    return strcmp(layout, "focus-schema") == 0 || strcmp(layout, "csvw") == 0 ? "json" : "csv";
 }
 
 static void bill_path(const struct bill_words *words, const char *account, const char *month, struct buf *path)
@@ -134,8 +122,7 @@ static int bill(struct cli *cli, struct err *err)
     if (words.out == NULL) {
         rc = rest_run(cli->rest, &call, &cli->answer, err);
     } else if (fs_make_dirs(words.out, 0755, err) == 0) {
-        (void)snprintf(name, sizeof name, "%s/%s-%s-%s.%s", words.out, account, month, words.layout,
-                       extension(words.layout));
+        (void)snprintf(name, sizeof name, "%s/%s-%s-%s.%s", words.out, account, month, words.layout, "csv");
         rc = bill_to_file(cli, &call, name, err);
     }
     buf_free(&path);

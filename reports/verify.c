@@ -16,6 +16,7 @@
 #include <string.h>
 
 struct tally {
+    struct map *seen;      /* request id and attempt of every record: an invocation counts once */
     struct map *functions; /* function_id to struct bill_usage */
     struct bill_usage *items;
     int count;
@@ -76,14 +77,34 @@ static int same_account_and_month(struct tally *tally, const struct csv_reader *
     return 0;
 }
 
+static int seen_once(struct tally *tally, const struct csv_reader *reader, struct err *err)
+{
+    const char *request = NULL;
+    const char *attempt = NULL;
+    char key[96];
+    if (csv_read_field(reader, "request_id", &request, err) != 0 ||
+        csv_read_field(reader, "attempt", &attempt, err) != 0) {
+        return -1;
+    }
+    int length = snprintf(key, sizeof key, "%.60s %.20s", request, attempt);
+    if (length < 0 || map_get(tally->seen, key, (size_t)length) != NULL) {
+        return err_set(err, ERR_INVALID, "%s, row %" PRId64 ": invocation %.60s, attempt %.20s, stands there twice",
+                       reader->name, reader->row, request, attempt);
+    }
+    if (map_put(tally->seen, key, (size_t)length, tally) != 0) {
+        return err_set(err, ERR_SYSTEM, "verify: out of memory");
+    }
+    return 0;
+}
+
 static int tally_record(struct tally *tally, const struct csv_reader *reader, struct err *err)
 {
     const char *arch = NULL;
     const char *name = NULL;
     const char *function = NULL;
     int64_t id = 0, billed_ms = 0, memory = 0, requests = 0, storage = 0, streamed = 0, provisioned = 0, mb_ms = 0;
-    if (same_account_and_month(tally, reader, err) != 0 || csv_read_field(reader, "arch", &arch, err) != 0 ||
-        csv_read_field(reader, "function", &name, err) != 0 ||
+    if (same_account_and_month(tally, reader, err) != 0 || seen_once(tally, reader, err) != 0 ||
+        csv_read_field(reader, "arch", &arch, err) != 0 || csv_read_field(reader, "function", &name, err) != 0 ||
         csv_read_field(reader, "function_id", &function, err) != 0 ||
         id_parse("fn", function, "function_id", &id, err) != 0 || number(reader, "billed_ms", &billed_ms, err) != 0 ||
         number(reader, "memory_mib", &memory, err) != 0 || number(reader, "billed_requests", &requests, err) != 0 ||
@@ -196,9 +217,13 @@ static void compare_line(struct verify_result *result, const struct csv_reader *
     (void)snprintf(text, sizeof text, "%d", index + 1);
     compare(result, reader, what, "line", text);
     if (metered) {
+        compare(result, reader, what, "record_type", "line");
         compare(result, reader, what, "meter", meter_name(line->meter));
+        (void)snprintf(text, sizeof text, "%d", line->band);
+        compare(result, reader, what, "band", text);
         report_quantity(line->meter, line->quantity, text);
         compare(result, reader, what, "quantity", text);
+        compare(result, reader, what, "unit", meter_pricing_unit(line->meter));
         decimal_format(line->contracted_price, text);
         compare(result, reader, what, "unit_price", text);
     }
@@ -206,6 +231,8 @@ static void compare_line(struct verify_result *result, const struct csv_reader *
     compare(result, reader, what, "exact_amount", text);
     minor_format(line->amount_minor, &bill->currency, text);
     compare(result, reader, what, "amount", text);
+    compare(result, reader, what, "function", "");
+    compare(result, reader, what, "description", line->description);
 }
 
 static void compare_share(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
@@ -221,6 +248,28 @@ static void compare_share(struct verify_result *result, const struct csv_reader 
     compare(result, reader, what, "quantity", text);
     minor_format(share->amount_minor, &bill->currency, text);
     compare(result, reader, what, "amount", text);
+    (void)snprintf(text, sizeof text, "%d", share->line + 1);
+    compare(result, reader, what, "line", text);
+    compare(result, reader, what, "meter", meter_name(line->meter));
+    (void)snprintf(text, sizeof text, "%d", line->band);
+    compare(result, reader, what, "band", text);
+    compare(result, reader, what, "unit", meter_pricing_unit(line->meter));
+    decimal_format(line->contracted_price, text);
+    compare(result, reader, what, "unit_price", text);
+    exact_format(share->exact_amount, text);
+    compare(result, reader, what, "exact_amount", text);
+    compare(result, reader, what, "description", line->description);
+}
+
+/* Whose bill, of which month, in which money: on every row. */
+static void compare_head(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
+                         const char *month)
+{
+    char account[ID_TEXT_BYTES];
+    id_format("acct", bill->account_id, account);
+    compare(result, reader, "whose bill it is", "account", account);
+    compare(result, reader, "which month it is", "month", month);
+    compare(result, reader, "which money it is in", "currency", bill->currency.code);
 }
 
 static int compare_row(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
@@ -234,6 +283,12 @@ static int compare_row(struct verify_result *result, const struct csv_reader *re
     if (strcmp(type, "total") == 0) {
         minor_format(bill->total_minor, &bill->currency, text);
         compare(result, reader, "total", "amount", text);
+        compare(result, reader, "total", "description", "Total");
+        static const char *const EMPTY[] = {"line",     "meter", "band",       "function",
+                                            "quantity", "unit",  "unit_price", "exact_amount"};
+        for (size_t i = 0; i < sizeof EMPTY / sizeof EMPTY[0]; i++) {
+            compare(result, reader, "total", EMPTY[i], "");
+        }
         *total = true;
     } else if (strcmp(type, "share") == 0 && result->shares < bill->share_count) {
         compare_share(result, reader, bill, (int)result->shares++);
@@ -245,8 +300,8 @@ static int compare_row(struct verify_result *result, const struct csv_reader *re
     return 0;
 }
 
-static int compare_bill(const struct verify_input *input, const struct bill *bill, struct verify_result *result,
-                        struct err *err)
+static int compare_bill(const struct verify_input *input, const struct bill *bill, const char *month,
+                        struct verify_result *result, struct err *err)
 {
     struct csv_reader reader;
     bool more = true;
@@ -258,6 +313,7 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
             differs(result, "row %" PRId64 ": it stands after the total; one account and month a file", reader.row);
         } else if (rc == 0 && more) {
             rc = compare_row(result, &reader, bill, &total, err);
+            compare_head(result, &reader, bill, month);
         }
     }
     csv_read_close(&reader);
@@ -275,13 +331,13 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
 
 int verify_bill(const struct verify_input *input, struct verify_result *result, struct err *err)
 {
-    struct tally tally = {.functions = map_new()};
+    struct tally tally = {.seen = map_new(), .functions = map_new()};
     struct bill *bill = calloc(1, sizeof *bill);
     struct bill_usage_list usage = {0};
     int rc = -1;
 
     *result = (struct verify_result){0};
-    if (tally.functions == NULL || bill == NULL) {
+    if (tally.seen == NULL || tally.functions == NULL || bill == NULL) {
         (void)err_set(err, ERR_SYSTEM, "verify: out of memory");
         goto out;
     }
@@ -291,7 +347,7 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
     usage = (struct bill_usage_list){.count = tally.count, .capacity = tally.count, .items = tally.items};
     bill->account_id = tally.account_id;
     bill->currency = *price_book_currency(input->book);
-    if (bill_compute(input->book, &usage, bill, err) != 0 || compare_bill(input, bill, result, err) != 0) {
+    if (bill_compute(input->book, &usage, bill, err) != 0 || compare_bill(input, bill, tally.month, result, err) != 0) {
         goto out;
     }
     result->records = tally.records;
@@ -301,6 +357,7 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
     result->matches = result->difference[0] == '\0';
     rc = 0;
 out:
+    map_free(&tally.seen);
     map_free(&tally.functions);
     free(tally.items);
     bill_free(&bill);

@@ -7,7 +7,6 @@ import { seriesColor, SERIES_MAX, stackedBars } from "./chart.js";
 
 const LAYOUTS = [
   ["summary", "Summary CSV"], ["focus", "FOCUS CSV"], ["aws", "AWS CSV"], ["records", "Records CSV"],
-  ["html", "Printable page"], ["pdf", "PDF"], ["ubl", "UBL XML"],
 ];
 
 const METRICS = {
