@@ -33,8 +33,9 @@
 #define NODES 3
 #define THREADS 8
 #define ACCOUNT INT64_C(100000000001)
-#define LIMIT_TEXT "200" /* GB-seconds: 1,600 worst cases of the smallest calls, reached while nodes are being killed  \
-                          */
+#define LIMIT_TEXT                                                                                                     \
+    "200" /* GB-seconds: 1,600 worst cases of the smallest calls, reached while nodes are being killed                 \
+           */
 #define SETTLE_MS 20000
 
 static _Atomic int stopping; /* lock-free: the signal handler may set it, threads read it */
