@@ -20,7 +20,7 @@ void rows_copy_tail(struct buf *out);
 /* Columns in the order of USAGE_COPY in ingest_store.c. */
 void rows_put_record(struct buf *out, const struct usage_record *record, uint64_t producer_id, uint64_t epoch);
 
-enum rows_oid { ROWS_INT8 = 20, ROWS_TIMESTAMPTZ = 1184, ROWS_NUMERIC = 1700, ROWS_TEXT = 25 };
+enum rows_oid { ROWS_BYTEA = 17, ROWS_INT8 = 20, ROWS_TIMESTAMPTZ = 1184, ROWS_NUMERIC = 1700, ROWS_TEXT = 25 };
 
 /* An array of `count` elements; then put them one by one. */
 void rows_array_begin(struct buf *out, enum rows_oid type, size_t count);

@@ -140,11 +140,10 @@ struct records {
     void *ctx;
 };
 
-static int on_stored(const struct pg_row *row, void *ctx, struct err *err)
+int usage_store_record_of(const struct pg_row *row, struct usage_record *record, struct err *err)
 {
-    const struct records *records = ctx;
     size_t length;
-    struct usage_record record = {
+    *record = (struct usage_record){
         .format = USAGE_RECORD_VERSION,
         .kind = USAGE_KIND_INVOCATION,
         .status = (uint8_t)pg_get_i64(row, "status"),
@@ -167,11 +166,21 @@ static int on_stored(const struct pg_row *row, void *ctx, struct err *err)
         .flags = (uint16_t)pg_get_i64(row, "flags"),
     };
     const void *request_id = pg_get_bytes(row, "request_id", &length);
-    if (request_id == NULL || length != sizeof record.request_id) {
+    if (request_id == NULL || length != sizeof record->request_id) {
         return err_set(err, ERR_SYSTEM, "a request id is not 16 bytes");
     }
-    memcpy(record.request_id, request_id, sizeof record.request_id);
-    usage_record_seal(&record);
+    memcpy(record->request_id, request_id, sizeof record->request_id);
+    usage_record_seal(record);
+    return 0;
+}
+
+static int on_stored(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const struct records *records = ctx;
+    struct usage_record record;
+    if (usage_store_record_of(row, &record, err) != 0) {
+        return -1;
+    }
     return records->on_record(&record, pg_get_text(row, "function_name"), records->ctx, err);
 }
 

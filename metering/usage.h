@@ -75,6 +75,7 @@ struct usage_record_query {
     bool newest_first;
     int64_t limit;
     int64_t before_us; /* cursor for newest_first: rows that started before this; 0: none */
+    int64_t sealed_us; /* oldest first only: leave out what came after the seals of that instant (seal.h); 0: all */
 };
 int usage_records_run(struct pg *pg, const struct usage_record_query *query, usage_record_fn *on_record, void *ctx,
                       struct err *err);

@@ -78,19 +78,34 @@ static const struct pg_stmt FRESHNESS = {
     .expect = PG_ONE_ROW,
 };
 
-/* $1 account, $2 and $3 range, $4 function or 0, $5 limit, $6 only before (or null). */
-#define RECORDS_HEAD                                                                                                   \
+/* $1 account, $2 and $3 range, $4 function or 0, $5 limit, $6 only before, or sealed by (or null). */
+#define RECORDS_SELECT                                                                                                 \
     "SELECT r.account_id, r.started_at, r.function_id, r.request_id, r.duration_us, r.init_us, r.cpu_us, "             \
     "r.response_bytes, r.sequence, r.billed_ms, r.memory_mib, r.peak_kib, r.version, r.ephemeral_mib, "                \
     "r.billed_requests, r.node_id, r.attempt, r.status, r.flags, coalesce(f.name, '') AS function_name "               \
-    "FROM usage_record r LEFT JOIN function f ON f.account_id = r.account_id AND f.function_id = r.function_id "       \
+    "FROM usage_record r LEFT JOIN function f ON f.account_id = r.account_id AND f.function_id = r.function_id "
+#define RECORDS_WHERE                                                                                                  \
     "WHERE r.account_id = $1::int8 AND r.started_at >= $2::timestamptz AND r.started_at < $3::timestamptz "            \
-    "AND ($4::int8 = 0 OR r.function_id = $4::int8) "                                                                  \
-    "AND ($6::timestamptz IS NULL OR r.started_at < $6::timestamptz) "
+    "AND ($4::int8 = 0 OR r.function_id = $4::int8) "
+#define RECORDS_HEAD RECORDS_SELECT RECORDS_WHERE "AND ($6::timestamptz IS NULL OR r.started_at < $6::timestamptz) "
 
 static const struct pg_stmt RECORDS_OLDEST_FIRST = {
     .name = "usage.records_oldest_first",
     .sql = RECORDS_HEAD "ORDER BY r.started_at, r.request_id, r.attempt LIMIT $5::int8",
+    .expect = PG_ANY_ROWS,
+};
+/* A day that was never sealed by then is taken whole; of one that was, what its seal has seen. */
+static const struct pg_stmt RECORDS_SEALED = {
+    .name = "usage.records_sealed",
+    .sql = "WITH sealed AS (SELECT d.day, s.run_id FROM (SELECT DISTINCT day FROM seal_run "
+           "WHERE sealed_at <= $6::timestamptz AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date "
+           "AND day <= ($3::timestamptz AT TIME ZONE 'UTC')::date) d "
+           "LEFT JOIN (SELECT day, max(run_id) AS run_id FROM usage_seal WHERE account_id = $1::int8 "
+           "AND sealed_at <= $6::timestamptz GROUP BY day) s USING (day)) " RECORDS_SELECT
+           "LEFT JOIN sealed d ON d.day = (r.started_at AT TIME ZONE 'UTC')::date "
+           "LEFT JOIN seal_cursor c ON c.run_id = d.run_id AND c.producer_id = r.producer_id " RECORDS_WHERE
+           "AND (d.day IS NULL OR (r.epoch, r.sequence) <= (c.epoch, c.last_sequence)) "
+           "ORDER BY r.started_at, r.request_id, r.attempt LIMIT $5::int8",
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt RECORDS_NEWEST_FIRST = {
@@ -134,16 +149,19 @@ int usage_store_records(struct pg *pg, const struct usage_record_query *query, p
                         struct err *err)
 {
     const struct pg_param none = PG_P_NULL(PG_T_TIME);
-    const struct pg_param before = PG_P_TIME(query->before_us);
+    bool sealed = query->sealed_us != 0 && !query->newest_first;
+    const struct pg_param instant = PG_P_TIME(sealed ? query->sealed_us : query->before_us);
     const struct pg_param params[] = {
         PG_P_I64(query->account_id),
         PG_P_TIME(query->from_us),
         PG_P_TIME(query->to_us),
         PG_P_I64(query->function_id),
         PG_P_I64(query->limit),
-        query->before_us != 0 ? before : none,
+        instant.i64 != 0 ? instant : none,
         PG_P_END,
     };
-    const struct pg_stmt *stmt = query->newest_first ? &RECORDS_NEWEST_FIRST : &RECORDS_OLDEST_FIRST;
+    const struct pg_stmt *stmt = query->newest_first ? &RECORDS_NEWEST_FIRST
+                                 : sealed            ? &RECORDS_SEALED
+                                                     : &RECORDS_OLDEST_FIRST;
     return pg_stream(pg, stmt, params, on_row, ctx, err);
 }
