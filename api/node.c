@@ -21,6 +21,7 @@
 #include "api/key_store.h"
 #include "api/node_prices.h"
 #include "api/node_store.h"
+#include "api/upkeep.h"
 #include "api/webhook_sender.h"
 #include "billing/price_book.h"
 #include "common/buf.h"
@@ -64,6 +65,7 @@ struct node {
     struct admission *admission;
     struct engine *engine;
     struct webhook_sender *webhooks;
+    struct upkeep *upkeep;
     struct api *api;
     atomic_bool stop;
     int64_t beat_us, expire_us;
@@ -241,7 +243,8 @@ static int metering_open(struct node *node, struct err *err)
     }
     const struct aggregator_options aggregator = {
         .spool_dir = spool, .conninfo = node->conninfo, .node_id = node->node_id};
-    return aggregator_start(&aggregator, &node->aggregator, err);
+    return aggregator_start(&aggregator, &node->aggregator, err) == 0 ? upkeep_start(node->conninfo, &node->upkeep, err)
+                                                                      : -1;
 }
 
 static int sandbox_of(const char *text, enum engine_sandbox *sandbox, struct err *err)
@@ -500,6 +503,7 @@ void node_close(struct node **ref)
     if (node->webhooks != NULL) {
         webhook_sender_stop(&node->webhooks);
     }
+    upkeep_stop(&node->upkeep);
     if (node->aggregator != NULL) {
         aggregator_stop(&node->aggregator, true);
     }

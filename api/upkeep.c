@@ -1,0 +1,135 @@
+#include "api/upkeep.h"
+
+#include "common/calendar.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/log.h"
+#include "metering/seal.h"
+#include "schema/pg.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define FIRST_AFTER_MS 5000
+
+struct upkeep {
+    char *conninfo;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stop;
+};
+
+static bool stopped(struct upkeep *upkeep)
+{
+    CHECK(pthread_mutex_lock(&upkeep->lock) == 0);
+    bool stop = upkeep->stop;
+    CHECK(pthread_mutex_unlock(&upkeep->lock) == 0);
+    return stop;
+}
+
+/* True when it is time to stop. */
+static bool wait_ms(struct upkeep *upkeep, int64_t ms)
+{
+    int64_t at_us = clock_mono_us() + ms * 1000;
+    const struct timespec until = {.tv_sec = (time_t)(at_us / 1000000), .tv_nsec = (long)(at_us % 1000000) * 1000};
+    CHECK(pthread_mutex_lock(&upkeep->lock) == 0);
+    int rc = 0;
+    while (!upkeep->stop && rc == 0) {
+        rc = pthread_cond_timedwait(&upkeep->wake, &upkeep->lock, &until);
+    }
+    bool stop = upkeep->stop;
+    CHECK(pthread_mutex_unlock(&upkeep->lock) == 0);
+    return stop;
+}
+
+/* A day at a time, so that stopping need not wait for a month. */
+static int seal(struct upkeep *upkeep, struct pg *pg, int days, struct err *err)
+{
+    int64_t today_us = calendar_day_start(clock_wall_us());
+    for (int64_t day_us = today_us - days * CALENDAR_DAY_US; day_us < today_us && !stopped(upkeep);
+         day_us += CALENDAR_DAY_US) {
+        struct seal_result result;
+        if (seal_days(pg, day_us, day_us + CALENDAR_DAY_US, &result, err) != 0) {
+            return -1;
+        }
+        if (result.accounts > 0) {
+            char day[CALENDAR_TEXT_BYTES];
+            calendar_format_day(day_us, day);
+            LOG(LOG_LEVEL_INFO, "day.sealed", LF_STR("day", day), LF_I64("accounts", result.accounts),
+                LF_I64("records", result.records));
+        }
+    }
+    return 0;
+}
+
+static void *run(void *arg)
+{
+    struct upkeep *upkeep = arg;
+    struct pg *pg = NULL;
+    int64_t late_us = INT64_MIN;
+    bool stop = wait_ms(upkeep, FIRST_AFTER_MS);
+    while (!stop) {
+        struct err err = {0};
+        int64_t now_us = clock_mono_us();
+        bool late = late_us == INT64_MIN || now_us - late_us >= UPKEEP_LATE_PERIOD_MS * INT64_C(1000);
+        int rc = pg == NULL ? pg_open(upkeep->conninfo, &pg, &err) : pg_ensure(pg, &err);
+        if (rc == 0) {
+            rc = seal(upkeep, pg, late ? UPKEEP_LATE_DAYS : UPKEEP_RECENT_DAYS, &err);
+        }
+        if (rc == 0 && late) {
+            late_us = now_us;
+        } else if (rc != 0) {
+            LOG(LOG_LEVEL_WARN, "upkeep.failed", LF_STR("error", err.text));
+        }
+        stop = wait_ms(upkeep, UPKEEP_PERIOD_MS);
+    }
+    pg_close(&pg);
+    return NULL;
+}
+
+int upkeep_start(const char *conninfo, struct upkeep **out, struct err *err)
+{
+    struct upkeep *upkeep = calloc(1, sizeof *upkeep);
+    char *copy = strdup(conninfo);
+    pthread_condattr_t attributes;
+    if (upkeep == NULL || copy == NULL) {
+        free(upkeep);
+        free(copy);
+        return err_set(err, ERR_SYSTEM, "upkeep: out of memory");
+    }
+    upkeep->conninfo = copy;
+    CHECK(pthread_condattr_init(&attributes) == 0 && pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_mutex_init(&upkeep->lock, NULL) == 0 && pthread_cond_init(&upkeep->wake, &attributes) == 0);
+    CHECK(pthread_condattr_destroy(&attributes) == 0);
+    if (pthread_create(&upkeep->thread, NULL, run, upkeep) != 0) {
+        (void)pthread_mutex_destroy(&upkeep->lock);
+        (void)pthread_cond_destroy(&upkeep->wake);
+        free(upkeep->conninfo);
+        free(upkeep);
+        return err_set(err, ERR_SYSTEM, "upkeep: no thread");
+    }
+    *out = upkeep;
+    return 0;
+}
+
+void upkeep_stop(struct upkeep **out)
+{
+    struct upkeep *upkeep = *out;
+    if (upkeep == NULL) {
+        return;
+    }
+    CHECK(pthread_mutex_lock(&upkeep->lock) == 0);
+    upkeep->stop = true;
+    CHECK(pthread_cond_signal(&upkeep->wake) == 0);
+    CHECK(pthread_mutex_unlock(&upkeep->lock) == 0);
+    CHECK(pthread_join(upkeep->thread, NULL) == 0);
+    (void)pthread_mutex_destroy(&upkeep->lock);
+    (void)pthread_cond_destroy(&upkeep->wake);
+    free(upkeep->conninfo);
+    free(upkeep);
+    *out = NULL;
+}
