@@ -51,6 +51,7 @@ struct bill {
     int64_t price_version;
     int64_t complete_through_us;
     int64_t late_pending;
+    char records_root[65]; /* of an issued invoice: Merkle root over its records (metering/proof.h), in hex; else "" */
     struct currency currency;
     int line_count;
     struct rated_line *lines; /* usage lines in order of meter and band, then credits, minimum fee, tax */

@@ -2,7 +2,7 @@
  * summary.c - the default layout: the lines of the bill, each followed by its functions' shares, the total last.
  *
  * record_type is line, share, subtotal, tax, minimum_fee or total. amount is in the currency's minor digits; the lines
- * (and tax and fee) add up to the total, the shares of a line to the line.
+ * (and tax and fee) add up to the total, the shares of a line to the line. records_root stands in the row of the total.
  */
 #include "reports/report_internal.h"
 
@@ -26,9 +26,9 @@ void report_quantity(enum meter meter, int64_t quantity, char text[MONEY_TEXT_BY
 void summary_header(struct csv *csv)
 {
     static const char *const COLUMNS[] = {
-        "record_type", "account",    "account_name", "month",       "state",    "invoice",
-        "line",        "meter",      "band",         "description", "function", "quantity",
-        "unit",        "unit_price", "exact_amount", "amount",      "currency", "complete_through"};
+        "record_type", "account",          "account_name", "month",    "state", "invoice",    "line",         "meter",
+        "band",        "description",      "function",     "quantity", "unit",  "unit_price", "exact_amount", "amount",
+        "currency",    "complete_through", "records_root"};
     for (size_t i = 0; i < sizeof COLUMNS / sizeof COLUMNS[0]; i++) {
         csv_word(csv, COLUMNS[i]);
     }
@@ -49,7 +49,7 @@ static void head(struct csv *csv, const struct bill *bill, const char *record_ty
     csv_word(csv, bill->number);
 }
 
-static void tail(struct csv *csv, const struct bill *bill, int64_t amount_minor)
+static void tail(struct csv *csv, const struct bill *bill, int64_t amount_minor, const char *records_root)
 {
     char text[MONEY_TEXT_BYTES];
     char time[CALENDAR_TEXT_BYTES];
@@ -58,6 +58,7 @@ static void tail(struct csv *csv, const struct bill *bill, int64_t amount_minor)
     csv_word(csv, bill->currency.code);
     calendar_format(bill->complete_through_us, time);
     csv_word(csv, time);
+    csv_word(csv, records_root);
     csv_row_end(csv);
 }
 
@@ -89,7 +90,7 @@ static void line_row(struct csv *csv, const struct bill *bill, int index)
     }
     exact_format(line->exact_amount, text);
     csv_word(csv, text);
-    tail(csv, bill, line->amount_minor);
+    tail(csv, bill, line->amount_minor, "");
 }
 
 static void share_row(struct csv *csv, const struct bill *bill, const struct bill_share *share)
@@ -109,7 +110,7 @@ static void share_row(struct csv *csv, const struct bill *bill, const struct bil
     csv_word(csv, text);
     exact_format(share->exact_amount, text);
     csv_word(csv, text);
-    tail(csv, bill, share->amount_minor);
+    tail(csv, bill, share->amount_minor, "");
 }
 
 void summary_bill(struct csv *csv, const struct bill *bill)
@@ -129,5 +130,5 @@ void summary_bill(struct csv *csv, const struct bill *bill)
     for (int i = 0; i < 5; i++) {
         csv_word(csv, "");
     }
-    tail(csv, bill, bill->total_minor);
+    tail(csv, bill, bill->total_minor, bill->records_root);
 }

@@ -7,6 +7,7 @@
 #include "common/ids.h"
 #include "common/map.h"
 #include "common/text.h"
+#include "metering/record.h"
 #include "reports/csv_read.h"
 #include "reports/report_internal.h"
 
@@ -23,6 +24,7 @@ struct tally {
     int64_t account_id;
     char month[8];
     int64_t records;
+    struct proof_file proof;
 };
 
 /* ---- records ---- */
@@ -97,6 +99,28 @@ static int seen_once(struct tally *tally, const struct csv_reader *reader, struc
     return 0;
 }
 
+/* Columns that say again what flags say: a bill is made from flags. */
+static int derived_columns(const struct csv_reader *reader, struct err *err)
+{
+    const char *arch = NULL;
+    int64_t flags = 0, cold = 0, provisioned = 0;
+    if (number(reader, "flags", &flags, err) != 0 || number(reader, "cold", &cold, err) != 0 ||
+        number(reader, "provisioned", &provisioned, err) != 0 || csv_read_field(reader, "arch", &arch, err) != 0) {
+        return -1;
+    }
+    const char *column = NULL;
+    if (cold != ((flags & USAGE_FLAG_COLD) != 0)) {
+        column = "cold";
+    } else if (provisioned != ((flags & USAGE_FLAG_PROVISIONED) != 0)) {
+        column = "provisioned";
+    } else if (strcmp(arch, (flags & USAGE_FLAG_ARM64) != 0 ? "arm64" : "x86_64") != 0) {
+        column = "arch";
+    }
+    return column == NULL ? 0
+                          : err_set(err, ERR_INVALID, "%s, row %" PRId64 ": %s is not what flags (%" PRId64 ") say",
+                                    reader->name, reader->row, column, flags);
+}
+
 static int tally_record(struct tally *tally, const struct csv_reader *reader, struct err *err)
 {
     const char *arch = NULL;
@@ -104,6 +128,7 @@ static int tally_record(struct tally *tally, const struct csv_reader *reader, st
     const char *function = NULL;
     int64_t id = 0, billed_ms = 0, memory = 0, requests = 0, storage = 0, streamed = 0, provisioned = 0, mb_ms = 0;
     if (same_account_and_month(tally, reader, err) != 0 || seen_once(tally, reader, err) != 0 ||
+        proof_file_add(&tally->proof, reader, err) != 0 || derived_columns(reader, err) != 0 ||
         csv_read_field(reader, "arch", &arch, err) != 0 || csv_read_field(reader, "function", &name, err) != 0 ||
         csv_read_field(reader, "function_id", &function, err) != 0 ||
         id_parse("fn", function, "function_id", &id, err) != 0 || number(reader, "billed_ms", &billed_ms, err) != 0 ||
@@ -121,6 +146,10 @@ static int tally_record(struct tally *tally, const struct csv_reader *reader, st
     struct bill_usage *usage = function_of(tally, id, name);
     if (usage == NULL) {
         return err_set(err, ERR_SYSTEM, "verify: out of memory");
+    }
+    if (name[0] != '\0' && strcmp(usage->function_name, name) != 0) {
+        return err_set(err, ERR_INVALID, "%s, row %" PRId64 ": %s is called \"%.64s\" here and \"%s\" before",
+                       reader->name, reader->row, function, name, usage->function_name);
     }
     bool arm = strcmp(arch, "arm64") == 0;
     enum meter compute = provisioned != 0 ? (arm ? METER_PROVISIONED_COMPUTE_ARM : METER_PROVISIONED_COMPUTE_X86)
@@ -272,6 +301,22 @@ static void compare_head(struct verify_result *result, const struct csv_reader *
     compare(result, reader, "which money it is in", "currency", bill->currency.code);
 }
 
+/* An estimate prints none, nor did older bills have the column. */
+static void compare_root(struct verify_result *result, const struct csv_reader *reader)
+{
+    const char *stated = NULL;
+    if (csv_read_field(reader, "records_root", &stated, NULL) != 0 || stated[0] == '\0') {
+        return;
+    }
+    result->root_stated = true;
+    if (strcmp(stated, result->records_root) != 0) {
+        differs(result,
+                "row %" PRId64 " (total): records_root is %.64s in the bill; the records, all they are and in order, "
+                "give %s",
+                reader->row, stated, result->records_root);
+    }
+}
+
 static int compare_row(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
                        bool *total, struct err *err)
 {
@@ -289,6 +334,7 @@ static int compare_row(struct verify_result *result, const struct csv_reader *re
         for (size_t i = 0; i < sizeof EMPTY / sizeof EMPTY[0]; i++) {
             compare(result, reader, "total", EMPTY[i], "");
         }
+        compare_root(result, reader);
         *total = true;
     } else if (strcmp(type, "share") == 0 && result->shares < bill->share_count) {
         compare_share(result, reader, bill, (int)result->shares++);
@@ -334,6 +380,7 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
     struct tally tally = {.seen = map_new(), .functions = map_new()};
     struct bill *bill = calloc(1, sizeof *bill);
     struct bill_usage_list usage = {0};
+    struct seal_month month;
     int rc = -1;
 
     *result = (struct verify_result){0};
@@ -341,7 +388,15 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
         (void)err_set(err, ERR_SYSTEM, "verify: out of memory");
         goto out;
     }
-    if (read_records(input, &tally, err) != 0) {
+    if (input->invocation != NULL && text_copy(tally.proof.wanted, sizeof tally.proof.wanted, input->invocation) != 0) {
+        (void)err_field(err, "invocation", "invocation is \"%.60s\"; it is the UUID of a request", input->invocation);
+        goto out;
+    }
+    if (read_records(input, &tally, err) != 0 || proof_file_month(&tally.proof, &month, err) != 0) {
+        goto out;
+    }
+    hex_encode(month.root.bytes, sizeof month.root.bytes, result->records_root);
+    if (input->invocation != NULL && proof_file_prove(&tally.proof, &month, &result->proof, err) != 0) {
         goto out;
     }
     usage = (struct bill_usage_list){.count = tally.count, .capacity = tally.count, .items = tally.items};
@@ -359,6 +414,7 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
 out:
     map_free(&tally.seen);
     map_free(&tally.functions);
+    proof_file_free(&tally.proof);
     free(tally.items);
     bill_free(&bill);
     return rc;

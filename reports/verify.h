@@ -3,7 +3,8 @@
  *
  * Why:       a tenant who holds the records need not trust the biller.
  * What:      the summary layout of one account and month against the records layout of the same. Recomputed are
- * quantity, price and amount of every line, every function's share of it, and the total. Ownership: borrows the files.
+ * quantity, price and amount of every line, every function's share of it, the total, and the records root an invoice
+ * prints. Ownership: borrows the files.
  * Threads: one at a time.
  */
 #ifndef FARTHING_REPORTS_VERIFY_H
@@ -13,6 +14,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "common/digest.h"
+#include "reports/proof.h"
+
 struct err;
 struct price_book;
 
@@ -20,13 +24,17 @@ struct verify_input {
     FILE *bill, *records;
     const char *bill_name, *records_name; /* for messages */
     const struct price_book *book;
+    const char *invocation; /* a request id whose proof is wanted; NULL for none */
 };
 
 struct verify_result {
     bool matches;
     int64_t records, lines, shares;
-    char total[72];       /* recomputed, "2.73 USD" */
-    char difference[400]; /* the first one, as a sentence; "" when it matches */
+    char total[72];                      /* recomputed, "2.73 USD" */
+    char records_root[SHA256_HEX_BYTES]; /* of the records given (metering/proof.h) */
+    bool root_stated;                    /* the bill prints one (an invoice does), and it was compared */
+    struct proof proof;                  /* of input->invocation */
+    char difference[400];                /* the first one, as a sentence; "" when it matches */
 };
 
 /* 0: compared, see result. -1: a file could not be read or understood. */

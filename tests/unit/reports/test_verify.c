@@ -13,12 +13,17 @@
 #include <string.h>
 
 static const char RECORDS[] =
-    "account,request_id,attempt,function_id,function,started_at,arch,provisioned,billed_ms,memory_mib,mb_ms,billed_"
-    "requests,storage_mb_ms,"
-    "streamed_bytes\r\n"
-    "acct_100000000001,r1,1,fn_1,thumb,2026-10-05T10:00:00.000000Z,x86_64,0,900000,10240,9216000000,700000,0,0\r\n"
-    "acct_100000000001,r2,1,fn_2,\"pdf,2\",2026-10-06T10:00:00.000000Z,x86_64,0,900000,1024,921600000,600000,0,0\r\n"
-    "acct_100000000001,r3,1,fn_1,thumb,2026-10-07T10:00:00.000000Z,arm64,0,100,128,12800,1,0,0\r\n";
+    "account,function_id,function,version,started_at,request_id,attempt,status,cold,provisioned,arch,duration_us,init_"
+    "us,billed_ms,memory_mib,mb_ms,peak_kib,cpu_us,response_bytes,billed_requests,ephemeral_mib,storage_mb_ms,streamed_"
+    "bytes,flags\r\n"
+    "acct_100000000001,fn_1,thumb,1,2026-10-05T10:00:00.000000Z,r1,1,ok,1,0,x86_64,800000000,100000000,900000,10240,"
+    "9216000000,7000,650000,11,700000,512,0,0,1\r\n"
+    "acct_100000000001,fn_2,\"pdf,2\",0,2026-10-06T10:00:00.000000Z,r2,1,error,0,0,x86_64,900000000,0,900000,1024,"
+    "921600000,7000,650000,11,600000,512,0,0,0\r\n"
+    "acct_100000000001,fn_1,thumb,1,2026-10-06T10:00:00.000000Z,r3,2,ok,0,0,arm64,99001,0,100,128,12800,7000,650000,11,"
+    "1,512,0,0,8\r\n";
+/* Made from RECORDS by a program of its own: see docs/verification.md. */
+static const char ROOT[] = "8a9cb66fab20483340489fc75ad8e3ca7b73b1622a65e9b799b63ab1d2b47618";
 
 static int collect(const void *bytes, size_t length, void *ctx, struct err *err)
 {
@@ -55,6 +60,7 @@ static void true_bill(const struct price_book *book, struct buf *out)
     struct err err = {0};
     bill->account_id = 100000000001;
     bill->month = (struct month){2026, 10};
+    (void)snprintf(bill->records_root, sizeof bill->records_root, "%s", ROOT);
     ck_assert_int_eq(bill_compute(book, &usage, bill, &err), 0);
     csv_begin(&csv, &options, false, collect, out);
     summary_header(&csv);
@@ -100,10 +106,12 @@ START_TEST(a_true_bill_matches)
     struct verify_result result;
     struct err err = {0};
     true_bill(book, &bill);
-    ck_assert_int_eq(verify(buf_text(&bill), RECORDS, &result, &err), 0);
+    ck_assert_msg(verify(buf_text(&bill), RECORDS, &result, &err) == 0, "%s", err.text);
     ck_assert_msg(result.matches, "%s", result.difference);
     ck_assert_int_eq(result.records, 3);
     ck_assert_str_eq(result.total, "0.06 USD");
+    ck_assert(result.root_stated);
+    ck_assert_str_eq(result.records_root, ROOT);
     buf_free(&bill);
     price_book_free(&book);
 }
@@ -121,6 +129,7 @@ static const struct {
      "row 5 (line 2, requests band 1): amount is 0.07 in the bill; the records give 0.06"},
     {",thumb,", ",thumbs,", "row 4 (share of thumb in line 1): function is thumbs"},
     {",Total,,,,,,0.06,", ",Total,,,,,,0.05,", "row 13 (total): amount is 0.05 in the bill; the records give 0.06"},
+    {"8a9c", "0000", "row 13 (total): records_root is 0000"},
 };
 
 START_TEST(a_changed_bill_is_named)
@@ -169,6 +178,8 @@ START_TEST(every_changed_cell_is_named)
             buf_append(&changed, bill.data, (size_t)(cell - bill.data));
             buf_puts(&changed, "9");
             buf_puts(&changed, at);
+            /* Only the total states a root, and the last row has it filled. */
+            free_cell = free_cell || (end && strncmp(cell, "\r", 1) == 0);
             if (!free_cell) {
                 int rc = verify(buf_text(&changed), RECORDS, &result, &err);
                 ck_assert_msg(rc == -1 || !result.matches, "%.*s of row %.30s can be changed", (int)length, name, cell);
@@ -178,7 +189,7 @@ START_TEST(every_changed_cell_is_named)
             at++;
         }
     }
-    ck_assert_int_eq(cells, 12 * 14);
+    ck_assert_int_eq(cells, 12 * 14 + 1); /* and the records root of the total */
     buf_free(&bill);
     price_book_free(&book);
 }
@@ -216,10 +227,13 @@ static const struct {
     {"900000,1024,921600000", "900000,1024,921600001", -1,
      "records.csv, row 3: mb_ms is 921600001, but billed_ms x memory_mib is 921600000"},
     {"2026-10-06", "2026-11-06", -1, "records.csv, row 3: it is of acct_100000000001, 2026-11"},
-    {"acct_100000000001,r2,", "acct_100000000002,r2,", -1, "records.csv, row 3: it is of acct_100000000002"},
+    {"acct_100000000001,fn_2,", "acct_100000000002,fn_2,", -1, "records.csv, row 3: it is of acct_100000000002"},
     {"billed_ms", "billed", -1, "records.csv"},
     {"r2,1,", "r1,1,", -1, "records.csv, row 3: invocation r1, attempt 1, stands there twice"},
     {"900000,10240", "x,10240", -1, "records.csv, row 2"},
+    {"r2,1,error", "r2,1,ok", 0, "row 13 (total): records_root is "},
+    {",0,0,x86_64,900000000", ",1,0,x86_64,900000000", -1, "records.csv, row 3: cold is not what flags (0) say"},
+    {"0,0,arm64,99001", "0,0,arm64,\"99,001\"", -1, "records.csv, row 4: duration_us is \"99,001\""},
 };
 
 START_TEST(changed_records_are_named)
@@ -239,6 +253,54 @@ START_TEST(changed_records_are_named)
 }
 END_TEST
 
+/* Each cell of the records is under the root or compared with the bill: none can be changed. */
+START_TEST(every_changed_cell_of_the_records_is_named)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    true_bill(book, &bill);
+    int cells = 0;
+    for (const char *at = strchr(RECORDS, '\n') + 1; *at != '\0'; at++) {
+        struct buf changed = {0};
+        struct verify_result result;
+        struct err err = {0};
+        const char *cell = at;
+        at = *at == '"' ? strchr(at + 1, '"') + 1 : at + strcspn(at, ",\r");
+        buf_append(&changed, RECORDS, (size_t)(cell - RECORDS));
+        buf_puts(&changed, strncmp(cell, "9", 1) == 0 ? "7" : "9");
+        buf_puts(&changed, at);
+        int rc = verify(buf_text(&bill), buf_text(&changed), &result, &err);
+        ck_assert_msg(rc == -1 || !result.matches, "%.20s can be changed", cell);
+        buf_free(&changed);
+        at += *at == '\r';
+        cells++;
+    }
+    ck_assert_int_eq(cells, 3 * 24);
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
+START_TEST(a_dropped_record_is_named)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    true_bill(book, &bill);
+    for (const char *at = strchr(RECORDS, '\n') + 1; *at != '\0'; at = strchr(at, '\n') + 1) {
+        struct buf less = {0};
+        struct verify_result result;
+        struct err err = {0};
+        buf_append(&less, RECORDS, (size_t)(at - RECORDS));
+        buf_puts(&less, strchr(at, '\n') + 1);
+        ck_assert_int_eq(verify(buf_text(&bill), buf_text(&less), &result, &err), 0);
+        ck_assert(!result.matches);
+        buf_free(&less);
+    }
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reports/verify");
@@ -248,6 +310,8 @@ int main(void)
     tcase_add_test(tcase, every_changed_cell_is_named);
     tcase_add_test(tcase, a_dropped_row_is_named);
     tcase_add_loop_test(tcase, changed_records_are_named, 0, sizeof RECORD_CHANGES / sizeof RECORD_CHANGES[0]);
+    tcase_add_test(tcase, every_changed_cell_of_the_records_is_named);
+    tcase_add_test(tcase, a_dropped_record_is_named);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
