@@ -33,6 +33,7 @@ int alias_delete_handler(struct request *request, struct err *err);
 
 int invocation_create_handler(struct request *request, struct err *err);
 int invocation_list_handler(struct request *request, struct err *err);
+int invocation_proof_handler(struct request *request, struct err *err);
 int log_handler(struct request *request, struct err *err);
 
 int usage_handler(struct request *request, struct err *err);

@@ -59,6 +59,7 @@ static const struct route ROUTES[] = {
     {HTTP_DELETE, F "/aliases/{alias}", SCOPE_ACCOUNT, ROUTE_AUDIT, 0, "", alias_delete_handler, "alias.delete"},
     {HTTP_GET, F "/invocations", SCOPE_READ, 0, 0, LIST " from to format", invocation_list_handler, NULL},
     {HTTP_GET, A "/invocations", SCOPE_READ, 0, 0, LIST " from to format", invocation_list_handler, NULL},
+    {HTTP_GET, A "/invocations/{request}/proof", SCOPE_READ, 0, 0, "month", invocation_proof_handler, NULL},
     {HTTP_GET, F "/logs", SCOPE_READ, 0, 0, "since limit follow format", log_handler, NULL},
     {HTTP_GET, F "/usage", SCOPE_READ, 0, 0, USAGE, usage_handler, NULL},
 

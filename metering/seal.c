@@ -182,6 +182,28 @@ int seal_month_get(struct pg *pg, int64_t account_id, int64_t from_us, int64_t t
 
 /* ---- proof of one record ---- */
 
+struct found {
+    struct usage_record *record;
+    bool any;
+};
+
+static int on_found(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct found *found = ctx;
+    found->any = true;
+    return usage_store_record_of(row, found->record, err);
+}
+
+int seal_find(struct pg *pg, int64_t account_id, const uint8_t request_id[16], int64_t from_us, int64_t to_us,
+              struct usage_record *record, struct err *err)
+{
+    struct found found = {.record = record};
+    if (seal_store_find(pg, account_id, request_id, from_us, to_us, on_found, &found, err) != 0) {
+        return -1;
+    }
+    return found.any ? 0 : err_set(err, ERR_NOT_FOUND, "there is no such invocation in this month");
+}
+
 struct leaves {
     struct merkle_hash *items;
     uint64_t count, room;

@@ -55,6 +55,10 @@ int seal_month_get(struct pg *pg, int64_t account_id, int64_t from_us, int64_t t
 /* Adds up days (day_us, records, root) into records and root; for who computed the days from a file. */
 void seal_month_sum(struct seal_month *month);
 
+/* The record of an invocation (its last attempt) that started in the range. ERR_NOT_FOUND. */
+int seal_find(struct pg *pg, int64_t account_id, const uint8_t request_id[16], int64_t from_us, int64_t to_us,
+              struct usage_record *record, struct err *err);
+
 /* That one record is under the root of its month. */
 struct seal_proof {
     struct usage_record record;

@@ -55,6 +55,16 @@ static const struct pg_stmt MONTH = {
     .expect = PG_ANY_ROWS,
 };
 
+static const struct pg_stmt FIND = {
+    .name = "seal.find",
+    .sql = "SELECT r.account_id, r.started_at, r.function_id, r.request_id, r.duration_us, r.init_us, r.cpu_us, "
+           "r.response_bytes, r.sequence, r.billed_ms, r.memory_mib, r.peak_kib, r.version, r.ephemeral_mib, "
+           "r.billed_requests, r.node_id, r.attempt, r.status, r.flags FROM usage_record r "
+           "WHERE r.account_id = $1::int8 AND r.request_id = $2::uuid AND r.started_at >= $3::timestamptz "
+           "AND r.started_at < $4::timestamptz ORDER BY r.attempt DESC LIMIT 1",
+    .expect = PG_MAYBE_ROW,
+};
+
 static int on_due(const struct pg_row *row, void *ctx, struct err *err)
 {
     bool *due = ctx;
@@ -125,6 +135,14 @@ int seal_store_add(struct pg *pg, int64_t day_us, const struct seal_row *rows, i
         buf_free(&columns[i]);
     }
     return rc;
+}
+
+int seal_store_find(struct pg *pg, int64_t account_id, const uint8_t request_id[16], int64_t from_us, int64_t to_us,
+                    pg_row_fn *on_row, void *ctx, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_UUID(request_id), PG_P_TIME(from_us), PG_P_TIME(to_us),
+                                      PG_P_END};
+    return pg_run(pg, &FIND, params, on_row, ctx, NULL, err);
 }
 
 int seal_store_month(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, int64_t as_of_us,

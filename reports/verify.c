@@ -419,3 +419,26 @@ out:
     bill_free(&bill);
     return rc;
 }
+
+int verify_stated_root(FILE *bill, const char *name, char hex[SHA256_HEX_BYTES], struct err *err)
+{
+    struct csv_reader reader;
+    bool more = true;
+    hex[0] = '\0';
+    int rc = csv_read_open(&reader, bill, name, err);
+    while (rc == 0 && more) {
+        const char *type = NULL;
+        const char *root = NULL;
+        rc = csv_read_row(&reader, &more, err);
+        if (rc == 0 && more && csv_read_field(&reader, "record_type", &type, err) == 0 &&
+            csv_read_field(&reader, "records_root", &root, err) == 0) {
+            if (strcmp(type, "total") == 0 && text_copy(hex, SHA256_HEX_BYTES, root) != 0) {
+                rc = err_set(err, ERR_INVALID, "%s, row %" PRId64 ": records_root is no hash", name, reader.row);
+            }
+        } else if (rc == 0 && more) {
+            rc = -1;
+        }
+    }
+    csv_read_close(&reader);
+    return rc;
+}

@@ -40,4 +40,7 @@ struct verify_result {
 /* 0: compared, see result. -1: a file could not be read or understood. */
 int verify_bill(const struct verify_input *input, struct verify_result *result, struct err *err);
 
+/* The records root that a bill (layout summary) states; "" when it states none. */
+int verify_stated_root(FILE *bill, const char *name, char hex[SHA256_HEX_BYTES], struct err *err);
+
 #endif
