@@ -46,21 +46,56 @@ static bool wait_ms(struct upkeep *upkeep, int64_t ms)
     return stop;
 }
 
-/* A day at a time, so that stopping need not wait for a month. */
-static int seal(struct upkeep *upkeep, struct pg *pg, int days, struct err *err)
+/* What was seen in the partition of a day, and what was in it when it was sealed. */
+struct look {
+    int64_t day_us;
+    int64_t seen, sealed;
+};
+
+/* The looks of UPKEEP_DAYS days before today, kept by day as days pass. */
+static void looks_move(struct look looks[UPKEEP_DAYS], int64_t first_us)
 {
-    int64_t today_us = calendar_day_start(clock_wall_us());
-    for (int64_t day_us = today_us - days * CALENDAR_DAY_US; day_us < today_us && !stopped(upkeep);
-         day_us += CALENDAR_DAY_US) {
-        struct seal_result result;
-        if (seal_days(pg, day_us, day_us + CALENDAR_DAY_US, &result, err) != 0) {
-            return -1;
+    for (int i = 0; i < UPKEEP_DAYS; i++) {
+        struct look *look = &looks[(first_us / CALENDAR_DAY_US + i) % UPKEEP_DAYS];
+        if (look->day_us != first_us + i * CALENDAR_DAY_US) {
+            *look = (struct look){.day_us = first_us + i * CALENDAR_DAY_US, .seen = -1, .sealed = -1};
         }
-        if (result.accounts > 0) {
-            char day[CALENDAR_TEXT_BYTES];
-            calendar_format_day(day_us, day);
-            LOG(LOG_LEVEL_INFO, "day.sealed", LF_STR("day", day), LF_I64("accounts", result.accounts),
-                LF_I64("records", result.records));
+    }
+}
+
+static int seal_day(struct pg *pg, struct look *look, struct err *err)
+{
+    struct seal_result result;
+    if (seal_days(pg, look->day_us, look->day_us + CALENDAR_DAY_US, &result, err) != 0) {
+        return -1;
+    }
+    if (result.days > 0) {
+        look->sealed = look->seen;
+    }
+    if (result.accounts > 0) {
+        char day[CALENDAR_TEXT_BYTES];
+        calendar_format_day(look->day_us, day);
+        LOG(LOG_LEVEL_INFO, "day.sealed", LF_STR("day", day), LF_I64("accounts", result.accounts),
+            LF_I64("records", result.records));
+    }
+    return 0;
+}
+
+/* A day at a time, so that stopping need not wait for a month. */
+static int seal(struct upkeep *upkeep, struct pg *pg, struct look looks[UPKEEP_DAYS], struct err *err)
+{
+    int64_t counts[UPKEEP_DAYS] = {0};
+    int64_t first_us = calendar_day_start(clock_wall_us()) - UPKEEP_DAYS * CALENDAR_DAY_US;
+    if (seal_activity(pg, first_us, UPKEEP_DAYS, counts, err) != 0) {
+        return -1;
+    }
+    looks_move(looks, first_us);
+    for (int i = 0; i < UPKEEP_DAYS && !stopped(upkeep); i++) {
+        struct look *look = &looks[(first_us / CALENDAR_DAY_US + i) % UPKEEP_DAYS];
+        bool settled = look->seen == counts[i];
+        look->seen = counts[i];
+        if (settled && look->seen != look->sealed && seal_day(pg, look, err) != 0) {
+            return -1;
         }
     }
     return 0;
@@ -70,19 +105,12 @@ static void *run(void *arg)
 {
     struct upkeep *upkeep = arg;
     struct pg *pg = NULL;
-    int64_t late_us = INT64_MIN;
+    struct look looks[UPKEEP_DAYS] = {0};
     bool stop = wait_ms(upkeep, FIRST_AFTER_MS);
     while (!stop) {
         struct err err = {0};
-        int64_t now_us = clock_mono_us();
-        bool late = late_us == INT64_MIN || now_us - late_us >= UPKEEP_LATE_PERIOD_MS * INT64_C(1000);
         int rc = pg == NULL ? pg_open(upkeep->conninfo, &pg, &err) : pg_ensure(pg, &err);
-        if (rc == 0) {
-            rc = seal(upkeep, pg, late ? UPKEEP_LATE_DAYS : UPKEEP_RECENT_DAYS, &err);
-        }
-        if (rc == 0 && late) {
-            late_us = now_us;
-        } else if (rc != 0) {
+        if (rc != 0 || seal(upkeep, pg, looks, &err) != 0) {
             LOG(LOG_LEVEL_WARN, "upkeep.failed", LF_STR("error", err.text));
         }
         stop = wait_ms(upkeep, UPKEEP_PERIOD_MS);

@@ -9,10 +9,8 @@
 struct err;
 struct upkeep;
 
-#define UPKEEP_PERIOD_MS 600000 /* days of the last UPKEEP_RECENT_DAYS */
-#define UPKEEP_RECENT_DAYS 3
-#define UPKEEP_LATE_PERIOD_MS 21600000 /* older days, for records that came late */
-#define UPKEEP_LATE_DAYS 40
+#define UPKEEP_PERIOD_MS 30000 /* a day is sealed when nothing came into it between two looks */
+#define UPKEEP_DAYS 62         /* older records that come late are sealed when their month is closed */
 
 int upkeep_start(const char *conninfo, struct upkeep **upkeep, struct err *err);
 /* Waits for the day in hand. NULL-safe. */

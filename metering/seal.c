@@ -130,6 +130,19 @@ int seal_days(struct pg *pg, int64_t from_us, int64_t to_us, struct seal_result 
     return rc == 0 ? 0 : err_wrap(err, "seal a day");
 }
 
+static int on_activity(const struct pg_row *row, void *ctx, struct err *err)
+{
+    int64_t *counts = ctx;
+    (void)err;
+    counts[pg_get_i64(row, "n")] = pg_get_i64(row, "inserted");
+    return 0;
+}
+
+int seal_activity(struct pg *pg, int64_t from_us, int days, int64_t *counts, struct err *err)
+{
+    return seal_store_activity(pg, from_us, from_us + days * CALENDAR_DAY_US, on_activity, counts, err);
+}
+
 /* ---- months ---- */
 
 static struct merkle_hash day_leaf(int64_t account_id, const struct seal_day *day)

@@ -34,6 +34,12 @@ struct seal_result {
  */
 int seal_days(struct pg *pg, int64_t from_us, int64_t to_us, struct seal_result *result, struct err *err);
 
+/*
+ * How many records were ever put into a day's partition, by the server's own statistics: cheap to ask, and any change
+ * says that the day is worth a look. It may fall back to 0 when the server crashes. counts[i] is of day from + i.
+ */
+int seal_activity(struct pg *pg, int64_t from_us, int days, int64_t *counts, struct err *err);
+
 struct seal_day {
     int64_t day_us;
     int64_t records;

@@ -65,6 +65,16 @@ static const struct pg_stmt FIND = {
     .expect = PG_MAYBE_ROW,
 };
 
+static const struct pg_stmt ACTIVITY = {
+    .name = "seal.activity",
+    .sql =
+        "SELECT d.n, coalesce(max(s.n_tup_ins), 0)::int8 AS inserted "
+        "FROM generate_series(0, (extract(epoch FROM $2::timestamptz - $1::timestamptz) / 86400)::int8 - 1) AS d (n) "
+        "LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.schemaname = current_schema() AND s.relname = "
+        "usage_partition_name(($1::timestamptz AT TIME ZONE 'UTC')::date + d.n::int) GROUP BY d.n",
+    .expect = PG_ANY_ROWS,
+};
+
 static int on_due(const struct pg_row *row, void *ctx, struct err *err)
 {
     bool *due = ctx;
@@ -143,6 +153,12 @@ int seal_store_find(struct pg *pg, int64_t account_id, const uint8_t request_id[
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_UUID(request_id), PG_P_TIME(from_us), PG_P_TIME(to_us),
                                       PG_P_END};
     return pg_run(pg, &FIND, params, on_row, ctx, NULL, err);
+}
+
+int seal_store_activity(struct pg *pg, int64_t from_us, int64_t to_us, pg_row_fn *on_row, void *ctx, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_END};
+    return pg_run(pg, &ACTIVITY, params, on_row, ctx, NULL, err);
 }
 
 int seal_store_month(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, int64_t as_of_us,

@@ -24,6 +24,7 @@ int seal_store_add(struct pg *pg, int64_t day_us, const struct seal_row *rows, i
 /* The last attempt of an invocation that started in the range. */
 int seal_store_find(struct pg *pg, int64_t account_id, const uint8_t request_id[16], int64_t from_us, int64_t to_us,
                     pg_row_fn *on_row, void *ctx, struct err *err);
+int seal_store_activity(struct pg *pg, int64_t from_us, int64_t to_us, pg_row_fn *on_row, void *ctx, struct err *err);
 int seal_store_month(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, int64_t as_of_us,
                      pg_row_fn *on_row, void *ctx, struct err *err);
 
