@@ -14,7 +14,7 @@
 #include "common/ids.h"
 #include "metering/usage.h"
 
-#define SHOWN_DECIMALS_UNIT ((money_int)1000000000000000000) /* forecasts and rates are shown with 6 decimals */
+#define SHOWN_DECIMALS_UNIT (EXACT_PER_UNIT / 1000000) /* forecasts and rates are shown with 6 decimals */
 #define DAYS_NEEDED 3
 
 struct function_cost {

@@ -17,7 +17,6 @@
 #define BOOKS_MAX 20000
 #define POOL_LIMIT 2
 #define POOL_WAIT_MS 5000
-#define EXACT_PER_PICO ((money_int)1000000000000) /* 10^-24 to 10^-12 */
 
 struct book_key {
     int64_t account_id;
@@ -225,12 +224,7 @@ static int lines_picos(const struct bill *bill, int64_t *picos, struct err *err)
             return -1;
         }
     }
-    money_int rounded = sum.value <= 0 ? 0 : (sum.value + EXACT_PER_PICO - 1) / EXACT_PER_PICO;
-    if (rounded > INT64_MAX) {
-        return err_set(err, ERR_LIMIT, "the month's spending is too large");
-    }
-    *picos = (int64_t)rounded;
-    return 0;
+    return exact_picos(sum, picos, err);
 }
 
 int prices_month(void *ctx, int64_t account_id, int64_t month_start_us, int64_t *picos, struct err *err)

@@ -10,8 +10,7 @@
 /* 10^17 * 2^30: see money.h. */
 #define EXACT_DECIMAL_PLACES 17
 #define EXACT_BINARY_PLACES 30
-static const int64_t TEN_17 = INT64_C(100000000000000000);
-#define EXACT_UNIT ((money_int)TEN_17 << EXACT_BINARY_PLACES)
+#define EXACT_UNIT EXACT_PER_UNIT
 
 static money_int power_of_ten(int exponent)
 {
@@ -200,6 +199,19 @@ int exact_parse(const char *text, const char *field, struct exact *exact, struct
         }
     }
     exact->value = negative ? -value : value;
+    return 0;
+}
+
+/* ---- for caps ---- */
+
+int exact_picos(struct exact exact, int64_t *picos, struct err *err)
+{
+    const money_int per_pico = EXACT_UNIT / 1000000000000;
+    money_int value = exact.value <= 0 ? 0 : exact.value / per_pico + (exact.value % per_pico != 0);
+    if (value > INT64_MAX) {
+        return err_set(err, ERR_LIMIT, "the amount is beyond what a spending limit can count (9.2 million)");
+    }
+    *picos = (int64_t)value;
     return 0;
 }
 

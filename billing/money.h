@@ -26,6 +26,7 @@ __extension__ typedef __int128 money_int; /* ISO C has no name for it; the one t
 struct exact {
     money_int value; /* 1 / (10^17 * 2^30) currency units */
 };
+#define EXACT_PER_UNIT ((money_int)100000000000000000 << 30)
 
 /* A decimal as written: value * 10^-scale. */
 struct decimal {
@@ -55,6 +56,9 @@ int exact_product(int64_t quantity, struct decimal price, int64_t per, struct ex
 /* All digits without trailing zeros: "2.333338". */
 void exact_format(struct exact exact, char text[MONEY_TEXT_BYTES]);
 int exact_parse(const char *text, const char *field, struct exact *exact, struct err *err);
+
+/* In 10^-12 of a unit, rounded up: what caps count in; negative amounts are 0. ERR_LIMIT beyond 9.2 million units. */
+int exact_picos(struct exact exact, int64_t *picos, struct err *err);
 
 /* THE rounding: to the currency's minor unit. residue = exact - rounded. */
 int money_round(struct exact exact, const struct currency *currency, enum rounding rounding, int64_t *minor,

@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PICOS_PER_EXACT_SHIFT 30 /* EXACT unit / 10^12 = 10^5 * 2^30 */
-
 static const char *const METER_LABELS[METER_COUNT] = {
     [METER_REQUESTS] = "Requests",
     [METER_COMPUTE_X86] = "Compute, x86_64",
@@ -210,11 +208,5 @@ int rate_worst_case(const struct price_book *book, enum meter meter, int64_t use
     if (exact_product(count, price, per, &exact, err) != 0) {
         return err_wrap(err, "worst case of %s", meter_name(meter));
     }
-    money_int pico = (money_int)100000 << PICOS_PER_EXACT_SHIFT;
-    money_int value = (exact.value + pico - 1) / pico;
-    if (value > INT64_MAX) {
-        return err_set(err, ERR_LIMIT, "the worst case of %s is beyond what a spend cap can hold", meter_name(meter));
-    }
-    *picos = (int64_t)value;
-    return 0;
+    return exact_picos(exact, picos, err) == 0 ? 0 : err_wrap(err, "worst case of %s", meter_name(meter));
 }

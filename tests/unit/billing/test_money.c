@@ -176,6 +176,34 @@ START_TEST(ties_go_to_the_lower_index)
 }
 END_TEST
 
+/* A cap that counts in picos never counts less than the bill. */
+START_TEST(picos_are_rounded_up)
+{
+    static const struct {
+        const char *exact;
+        int64_t picos;
+    } rows[] = {{"0", 0},
+                {"0.0018375", 1837500000},
+                {"0.000000000001", 1},
+                {"0.0000000000011", 2},
+                {"-1", 0},
+                {"4000000", INT64_C(4000000000000000000)}};
+    struct err err = {0};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct exact exact;
+        int64_t picos = -1;
+        ck_assert_int_eq(exact_parse(rows[i].exact, "/exact", &exact, &err), 0);
+        ck_assert_int_eq(exact_picos(exact, &picos, &err), 0);
+        ck_assert_int_eq(picos, rows[i].picos);
+    }
+    int64_t picos = 7;
+    const struct exact much = {.value = EXACT_PER_UNIT * 9300000};
+    ck_assert_int_eq(exact_picos(much, &picos, &err), -1);
+    ck_assert_int_eq(err.code, ERR_LIMIT);
+    ck_assert_int_eq(picos, 7);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("billing/money");
@@ -185,6 +213,7 @@ int main(void)
     tcase_add_loop_test(tcase, currencies_are_those_of_iso_4217, 0, sizeof CURRENCIES / sizeof CURRENCIES[0]);
     tcase_add_test(tcase, too_much_is_an_error_not_a_wrong_number);
     tcase_add_test(tcase, spreads_add_up);
+    tcase_add_test(tcase, picos_are_rounded_up);
     tcase_add_test(tcase, ties_go_to_the_lower_index);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
