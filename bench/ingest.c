@@ -19,6 +19,7 @@
 #include "common/uuid.h"
 #include "metering/hook.h"
 #include "metering/ingest_store.h"
+#include "metering/ingest_turns.h"
 #include "metering/rows.h"
 #include "metering/spool_reader.h"
 #include "schema/embedded.h"
@@ -87,6 +88,7 @@ static void fill_spool(const char *dir, uint64_t records, unsigned keys, uint64_
 }
 
 struct bench {
+    struct ingest_turns *turns;
     struct pg *pg;
     struct spool_reader *reader;
     struct ingest *ingest;
@@ -147,6 +149,28 @@ static int64_t run_ingest(struct bench *bench)
     return clock_mono_us() - started_us;
 }
 
+/* The same on two connections in turn, as the aggregator does when it is behind. */
+static int64_t run_turns(struct bench *bench)
+{
+    struct err err = {0};
+    struct spool_batch batch;
+    struct ingest_cursor cursor;
+    bool stored;
+    const struct ingest_state state = {.complete_through_us = clock_wall_us()};
+    must(ingest_cursor_read(bench->pg, bench->producer_id, 0, 1, &cursor, &err), &err);
+    int64_t started_us = clock_mono_us();
+    spool_reader_seek(bench->reader, 1, 0);
+    for (;;) {
+        must(spool_reader_next(bench->reader, bench->batch, &batch, &err), &err);
+        if (batch.first == batch.end) {
+            break;
+        }
+        must(ingest_turns_put(bench->turns, &batch, &state, &cursor, &stored, &err), &err);
+    }
+    must(ingest_turns_wait(bench->turns, &cursor, &stored, &err), &err);
+    return clock_mono_us() - started_us;
+}
+
 static int compare(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a;
@@ -160,31 +184,40 @@ static int64_t median(int64_t *values, int count)
     return values[count / 2];
 }
 
-/* The rate of ingest. */
-static int64_t run_rows(struct bench *bench, uint64_t records, int rounds, unsigned keys)
+static int64_t print_row(const struct bench *bench, unsigned keys, const char *how, uint64_t records, int64_t took_us,
+                         int64_t copy_us)
 {
-    int64_t copy_us[ROUNDS_MAX];
-    int64_t ingest_us[ROUNDS_MAX];
-    struct err err = {0};
-    for (int round = 0; round < rounds; round++) {
-        must(pg_script(bench->pg, "TRUNCATE bench_raw; TRUNCATE usage_record; DELETE FROM producer_cursor; CHECKPOINT;",
-                       &err),
-             &err);
-        copy_us[round] = run_copy(bench);
-        ingest_us[round] = run_ingest(bench);
-    }
-    int64_t value = (int64_t)records * 1000000 / median(ingest_us, rounds);
-    int64_t baseline = (int64_t)records * 1000000 / median(copy_us, rounds);
+    int64_t value = (int64_t)records * 1000000 / took_us;
+    int64_t baseline = (int64_t)records * 1000000 / copy_us;
     int64_t permille = value * 1000 / baseline;
-    (void)printf("{\"name\":\"ingest_vs_copy_%zuk%s\",\"value\":%" PRId64
+    (void)printf("{\"name\":\"ingest_vs_copy_%zuk%s%s\",\"value\":%" PRId64
                  ",\"unit\":\"records/s\",\"baseline\":%" PRId64 ",\"ratio\":%" PRId64 ".%03" PRId64
                  ",\"goal\":0.6,\"met\":%s}\n",
-                 bench->batch / 1000, keys == 4000 ? "" : "_400_keys", value, baseline, permille / 1000,
+                 bench->batch / 1000, keys == 4000 ? "" : "_400_keys", how, value, baseline, permille / 1000,
                  permille % 1000, permille >= 600 ? "true" : "false");
     (void)fflush(stdout);
     return value;
 }
 
+/* The rate of ingest. */
+static int64_t run_rows(struct bench *bench, uint64_t records, int rounds, unsigned keys)
+{
+    int64_t copy_us[ROUNDS_MAX];
+    int64_t ingest_us[ROUNDS_MAX];
+    int64_t turns_us[ROUNDS_MAX];
+    static const char RESET[] = "TRUNCATE bench_raw; TRUNCATE usage_record; DELETE FROM producer_cursor; CHECKPOINT;";
+    struct err err = {0};
+    for (int round = 0; round < rounds; round++) {
+        must(pg_script(bench->pg, RESET, &err), &err);
+        copy_us[round] = run_copy(bench);
+        ingest_us[round] = run_ingest(bench);
+        must(pg_script(bench->pg, RESET, &err), &err);
+        turns_us[round] = run_turns(bench);
+    }
+    int64_t copied_us = median(copy_us, rounds);
+    (void)print_row(bench, keys, "_one_connection", records, median(ingest_us, rounds), copied_us);
+    return print_row(bench, keys, "", records, median(turns_us, rounds), copied_us);
+}
 /* What a system without a spool does: each record by itself, a unique key against doubling, its sum in the same commit.
  */
 static int64_t run_inserts(struct bench *bench, bool sums)
@@ -260,6 +293,7 @@ int main(int argc, char **argv)
                   &err),
         &err);
     must(ingest_new(&bench.ingest, &err), &err);
+    must(ingest_turns_new(embedded_conninfo(server), &bench.turns, &err), &err);
     int64_t rate = 0;
     static const unsigned KEYS[] = {400, 4000};
     static const size_t BATCHES[] = {10000, 50000};
@@ -277,6 +311,7 @@ int main(int argc, char **argv)
         spool_reader_close(&bench.reader);
     }
     run_peers(&bench, rate);
+    ingest_turns_free(&bench.turns);
     ingest_free(&bench.ingest);
     pg_close(&bench.pg);
     embedded_close(&server);

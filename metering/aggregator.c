@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "metering/aggregator_internal.h"
+#include "metering/ingest_turns.h"
 #include "schema/pg.h"
 
 #include <pthread.h>
@@ -21,17 +22,14 @@
 struct aggregator {
     char *spool_dir;
     char *conninfo;
-    size_t batch_max;
     uint32_t idle_wait_ms;
     int64_t node_id;
     pthread_t thread;
     bool started;
 
     /* Only the thread. */
-    struct pg *pg;
-    struct ingest *ingest;
+    struct store store;
     struct producer_list producers;
-    struct producer_totals totals;
     int backoff_ms;
 
     /* Under lock. */
@@ -67,7 +65,7 @@ static int round_begin(struct aggregator *self, struct round *round, struct err 
     }
     for (size_t i = 0; i < self->producers.count; i++) {
         struct producer *producer = self->producers.items[i];
-        if (producer_ready(producer, self->pg, self->spool_dir, err) != 0) {
+        if (producer_ready(producer, self->store.pg, self->spool_dir, err) != 0) {
             return -1;
         }
         if (producer->reader != NULL && producer_sample(producer, round->wall_us, round->mono_us, err) != 0) {
@@ -85,8 +83,8 @@ static int round_store(struct aggregator *self, struct round *round, struct err 
         if (producer->reader == NULL) {
             continue;
         }
-        if (producer_step(producer, self->ingest, self->pg, self->batch_max, &self->totals, &stored, err) != 0 ||
-            producer_touch(producer, self->pg, round->mono_us, err) != 0) {
+        if (producer_step(producer, &self->store, &stored, err) != 0 ||
+            producer_touch(producer, self->store.pg, round->mono_us, err) != 0) {
             return -1;
         }
         round->stored += stored;
@@ -110,10 +108,10 @@ static void round_end(struct aggregator *self, const struct round *round)
     (void)pthread_mutex_lock(&self->lock);
     self->through_mono_us = through_us;
     self->rounds_done = true;
-    self->stats.records = self->totals.records;
-    self->stats.batches = self->totals.batches;
-    self->stats.holes = self->totals.holes;
-    self->stats.damaged = self->totals.damaged;
+    self->stats.records = self->store.totals.records;
+    self->stats.batches = self->store.totals.batches;
+    self->stats.holes = self->store.totals.holes;
+    self->stats.damaged = self->store.totals.damaged;
     self->stats.pending = pending;
     self->stats.lag_us = pending > 0 ? round->mono_us - through_us : 0;
     self->stats.database_ok = true;
@@ -142,7 +140,7 @@ static void round_failed(struct aggregator *self, const struct err *err)
 
 static int connect_database(struct aggregator *self, struct err *err)
 {
-    return self->pg != NULL ? pg_ensure(self->pg, err) : pg_open(self->conninfo, &self->pg, err);
+    return self->store.pg != NULL ? pg_ensure(self->store.pg, err) : pg_open(self->conninfo, &self->store.pg, err);
 }
 
 static int run_round(struct aggregator *self, struct round *round, struct err *err)
@@ -181,7 +179,7 @@ static void retire_all(struct aggregator *self)
         struct err err = {0};
         bool done = producer->reader != NULL && producer->cursor_known && !producer->alive && producer->pending == 0 &&
                     !producer->behind;
-        if (done && ingest_retire(self->pg, &producer->cursor, &err) != 0) {
+        if (done && ingest_retire(self->store.pg, &producer->cursor, &err) != 0) {
             LOG(LOG_LEVEL_WARN, "producer.not_retired", LF_STR("error", err.text));
         }
     }
@@ -227,8 +225,8 @@ int aggregator_start(const struct aggregator_options *options, struct aggregator
         return err_set(err, ERR_SYSTEM, "aggregator: out of memory");
     }
     init_sync(self);
-    self->batch_max = options->batch_records_max != 0 ? options->batch_records_max : BATCH_RECORDS_DEFAULT;
-    self->batch_max = self->batch_max < BATCH_RECORDS_MAX ? self->batch_max : BATCH_RECORDS_MAX;
+    self->store.batch_max = options->batch_records_max != 0 ? options->batch_records_max : BATCH_RECORDS_DEFAULT;
+    self->store.batch_max = self->store.batch_max < BATCH_RECORDS_MAX ? self->store.batch_max : BATCH_RECORDS_MAX;
     self->idle_wait_ms = options->idle_wait_ms != 0 ? options->idle_wait_ms : IDLE_WAIT_MS_DEFAULT;
     self->node_id = options->node_id;
     self->spool_dir = strdup(options->spool_dir);
@@ -237,7 +235,7 @@ int aggregator_start(const struct aggregator_options *options, struct aggregator
         (void)err_set(err, ERR_SYSTEM, "aggregator: out of memory");
         goto out;
     }
-    if (ingest_new(&self->ingest, err) != 0) {
+    if (ingest_new(&self->store.ingest, err) != 0 || ingest_turns_new(self->conninfo, &self->store.turns, err) != 0) {
         goto out;
     }
     if (pthread_create(&self->thread, NULL, thread_main, self) != 0) {
@@ -299,8 +297,9 @@ void aggregator_stop(struct aggregator **aggregator, bool drain)
         (void)pthread_join(self->thread, NULL);
     }
     producer_list_free(&self->producers);
-    ingest_free(&self->ingest);
-    pg_close(&self->pg);
+    ingest_turns_free(&self->store.turns);
+    ingest_free(&self->store.ingest);
+    pg_close(&self->store.pg);
     (void)pthread_cond_destroy(&self->wake);
     (void)pthread_cond_destroy(&self->moved);
     (void)pthread_mutex_destroy(&self->lock);

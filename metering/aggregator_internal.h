@@ -18,6 +18,7 @@ struct spool_reader;
 
 #define SAMPLES_MAX 64
 #define PRODUCERS_MAX 4096
+#define TURNS_BATCHES 4 /* in one step of a producer; then the next one has its turn */
 
 /* At this instant the writer had claimed so much: once that is stored, everything emitted before the instant is. */
 struct sample {
@@ -65,9 +66,17 @@ void producer_list_free(struct producer_list *list);
 int producer_ready(struct producer *producer, struct pg *pg, const char *spool_dir, struct err *err);
 /* Note how far the writer is at (wall_us, mono_us), which must be read before the folder was listed. */
 int producer_sample(struct producer *producer, int64_t wall_us, int64_t mono_us, struct err *err);
-/* Store the next batch, if there is one; *stored tells how many slots it took the cursor on. */
-int producer_step(struct producer *producer, struct ingest *ingest, struct pg *pg, size_t batch_max,
-                  struct producer_totals *totals, uint64_t *stored, struct err *err);
+/* Where batches go: one at a time, or, while whole batches are waiting, on two connections in turn. */
+struct store {
+    struct pg *pg;
+    struct ingest *ingest;
+    struct ingest_turns *turns;
+    size_t batch_max;
+    struct producer_totals totals;
+};
+
+/* Store the next batch, or some when it is behind; *stored tells how many slots they took the cursor on. */
+int producer_step(struct producer *producer, struct store *store, uint64_t *stored, struct err *err);
 /* Write complete_through when the last time is TOUCH_INTERVAL_US ago. */
 int producer_touch(struct producer *producer, struct pg *pg, int64_t mono_us, struct err *err);
 /* The connection was lost or a commit is in doubt: ask the database before the next batch. */

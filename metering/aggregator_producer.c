@@ -4,6 +4,7 @@
 #include "common/check.h"
 #include "common/log.h"
 #include "metering/aggregator_internal.h"
+#include "metering/ingest_turns.h"
 #include "metering/record.h"
 #include "metering/spool.h"
 #include "metering/spool_reader.h"
@@ -216,10 +217,10 @@ static void turn_into_hole(struct spool_batch *batch)
     batch->record_count = 0;
 }
 
-static int store(struct producer *producer, struct ingest *ingest, struct pg *pg, struct spool_batch *batch,
-                 const struct ingest_state *state, struct err *err)
+static int store_one(struct producer *producer, struct store *store, struct spool_batch *batch,
+                     const struct ingest_state *state, struct err *err)
 {
-    if (ingest_batch(ingest, pg, batch, state, &producer->cursor, err) == 0) {
+    if (ingest_batch(store->ingest, store->pg, batch, state, &producer->cursor, err) == 0) {
         producer->batch_max = producer->batch_max > SIZE_MAX / 2 ? SIZE_MAX : producer->batch_max * 2;
         return 0;
     }
@@ -233,7 +234,7 @@ static int store(struct producer *producer, struct ingest *ingest, struct pg *pg
         return 0;
     }
     turn_into_hole(batch);
-    return ingest_batch(ingest, pg, batch, state, &producer->cursor, err);
+    return ingest_batch(store->ingest, store->pg, batch, state, &producer->cursor, err);
 }
 
 /* What the transaction of a batch that ends at (epoch, next) says about its producer. */
@@ -246,44 +247,106 @@ static struct ingest_state state_after(const struct producer *producer, size_t c
     };
 }
 
-int producer_step(struct producer *producer, struct ingest *ingest, struct pg *pg, size_t batch_max,
-                  struct producer_totals *totals, uint64_t *stored, struct err *err)
+/* A batch is in the database. */
+static void note_stored(struct producer *producer, const struct spool_batch *batch, struct producer_totals *totals,
+                        uint64_t *stored)
+{
+    *stored += batch->end - batch->first;
+    pass_samples(producer, samples_covered(producer, batch->epoch, batch->end));
+    producer->touched_mono_us = producer->through_mono_us;
+    count_batch(batch, totals);
+    spool_reader_release(producer->reader, batch->epoch, batch->end, 0);
+}
+
+/* What the transaction of this batch says, once all before it are stored. */
+static struct ingest_state state_with(struct producer *producer, const struct spool_batch *batch)
+{
+    uint64_t slots = batch->end - batch->first;
+    producer->pending = producer->pending > slots ? producer->pending - slots : 0;
+    return state_after(producer, samples_covered(producer, batch->epoch, batch->end));
+}
+
+static int step_alone(struct producer *producer, struct store *store, struct spool_batch *batch, uint64_t *stored,
+                      struct err *err)
+{
+    struct ingest_state state = state_with(producer, batch);
+    if (store_one(producer, store, batch, &state, err) != 0) {
+        producer_doubt(producer);
+        return -1;
+    }
+    producer->behind = true;
+    if (batch->end != batch->first) {
+        note_stored(producer, batch, &store->totals, stored);
+    }
+    return 0;
+}
+
+static bool whole(const struct spool_batch *batch, size_t max)
+{
+    return batch->record_count == max && batch->hole_count == 0;
+}
+
+/* Whole batches are waiting: TURNS_BATCHES of them, each copied beside the end of the one before. */
+static int step_in_turns(struct producer *producer, struct store *store, struct spool_batch *batch, uint64_t *stored,
+                         struct err *err)
+{
+    struct spool_batch before = {0};
+    struct err unread;
+    bool done = false;
+    int rc = 0;
+    size_t max = batch->record_count;
+    for (int i = 0; i < TURNS_BATCHES && rc == 0 && whole(batch, max); i++) {
+        struct ingest_state state = state_with(producer, batch);
+        rc = ingest_turns_put(store->turns, batch, &state, &producer->cursor, &done, err);
+        if (done) {
+            note_stored(producer, &before, &store->totals, stored);
+        }
+        before = *batch;
+        if (rc == 0 && (i + 1 == TURNS_BATCHES || spool_reader_next(producer->reader, max, batch, &unread) != 0)) {
+            break; /* what cannot be read is complained about by the next step, which finds it first */
+        }
+    }
+    producer->behind = true;
+    if (rc == 0) {
+        rc = ingest_turns_wait(store->turns, &producer->cursor, &done, err);
+        if (done) {
+            note_stored(producer, &before, &store->totals, stored);
+        }
+    } else if (err->slug != NULL && strcmp(err->slug, "duplicate") == 0) {
+        producer->batch_max = max / 2; /* one at a time from here on, until it is found */
+        rc = 0;
+    }
+    if (rc != 0) {
+        producer_doubt(producer);
+        return -1;
+    }
+    spool_reader_seek(producer->reader, producer->cursor.epoch, (uint64_t)(producer->cursor.last_sequence + 1));
+    return 0;
+}
+
+int producer_step(struct producer *producer, struct store *store, uint64_t *stored, struct err *err)
 {
     struct spool_batch batch;
     struct err failure = {0};
     uint64_t epoch;
     uint64_t next;
-    size_t max = producer->batch_max < batch_max ? producer->batch_max : batch_max;
+    size_t max = producer->batch_max < store->batch_max ? producer->batch_max : store->batch_max;
     *stored = 0;
     producer->behind = false;
     if (spool_reader_next(producer->reader, max, &batch, &failure) != 0) {
         complain(producer, &failure);
         return 0;
     }
-    spool_reader_position(producer->reader, &epoch, &next);
-    uint64_t slots = batch.end - batch.first;
-    size_t covered = samples_covered(producer, epoch, next);
-    if (slots == 0) {
-        pass_samples(producer, covered);
+    if (batch.end == batch.first) {
+        spool_reader_position(producer->reader, &epoch, &next);
+        pass_samples(producer, samples_covered(producer, epoch, next));
         spool_reader_release(producer->reader, epoch, next, 0);
         return 0;
     }
-    producer->pending = producer->pending > slots ? producer->pending - slots : 0;
-    struct ingest_state state = state_after(producer, covered);
-    if (store(producer, ingest, pg, &batch, &state, err) != 0) {
-        producer_doubt(producer);
-        return -1;
+    if (max == store->batch_max && max > 1 && whole(&batch, max)) {
+        return step_in_turns(producer, store, &batch, stored, err);
     }
-    producer->behind = true;
-    if (batch.end == batch.first) {
-        return 0;
-    }
-    *stored = slots;
-    pass_samples(producer, covered);
-    producer->touched_mono_us = producer->through_mono_us;
-    count_batch(&batch, totals);
-    spool_reader_release(producer->reader, batch.epoch, batch.end, 0);
-    return 0;
+    return step_alone(producer, store, &batch, stored, err);
 }
 
 int producer_touch(struct producer *producer, struct pg *pg, int64_t mono_us, struct err *err)

@@ -163,19 +163,13 @@ static int store_sums(struct ingest *ingest, struct pg *pg, struct err *err)
     return refusals == 0 ? 0 : ingest_store_refusals(pg, refused, refusals, &ingest->scratch, err);
 }
 
-static int in_transaction(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,
-                          const struct ingest_state *state, const struct ingest_cursor *from,
-                          const struct ingest_cursor *to, struct err *err)
+static int end_in_transaction(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,
+                              const struct ingest_state *state, const struct ingest_cursor *from,
+                              const struct ingest_cursor *to, struct err *err)
 {
     bool moved = false;
-    if (batch->record_count > 0) {
-        if (copy_records(ingest, pg, batch, from->producer_id, err) != 0) {
-            /* The only constraint in the way of a COPY is the unique index of a closed day. */
-            return err->code == ERR_CONFLICT ? err_slug(err, "duplicate") : -1;
-        }
-        if (store_sums(ingest, pg, err) != 0) {
-            return -1;
-        }
+    if (batch->record_count > 0 && store_sums(ingest, pg, err) != 0) {
+        return -1;
     }
     if (batch->hole_count > 0 && ingest_store_holes(pg, from->producer_id, batch->epoch, batch->holes,
                                                     batch->hole_count, &ingest->scratch, err) != 0) {
@@ -192,8 +186,38 @@ static int in_transaction(struct ingest *ingest, struct pg *pg, const struct spo
     return 0;
 }
 
-int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,
-                 const struct ingest_state *state, struct ingest_cursor *cursor, struct err *err)
+static int failed(struct ingest *ingest, uint64_t producer_id, const struct err *failure, struct err *err)
+{
+    struct err wrapped = *failure;
+    forget(ingest);
+    (void)err_wrap(&wrapped, "store batch of producer %016llx", (unsigned long long)producer_id);
+    if (err != NULL) {
+        *err = wrapped;
+    }
+    return -1;
+}
+
+int ingest_begin(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch, uint64_t producer_id,
+                 struct err *err)
+{
+    struct err failure = {0};
+    CHECK(batch->end > batch->first);
+    if (ensure_days(ingest, pg, batch, &failure) != 0 || pg_begin(pg, PG_READ_COMMITTED, &failure) != 0) {
+        return failed(ingest, producer_id, &failure, err);
+    }
+    if (batch->record_count > 0 && copy_records(ingest, pg, batch, producer_id, &failure) != 0) {
+        pg_rollback(pg);
+        if (failure.code == ERR_CONFLICT) {
+            /* The only constraint in the way of a COPY is the unique index of a closed day. */
+            (void)err_slug(&failure, "duplicate");
+        }
+        return failed(ingest, producer_id, &failure, err);
+    }
+    return 0;
+}
+
+int ingest_end(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch, const struct ingest_state *state,
+               struct ingest_cursor *cursor, struct err *err)
 {
     struct err failure = {0};
     struct ingest_cursor to = {
@@ -201,26 +225,23 @@ int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch 
         .epoch = batch->epoch,
         .last_sequence = (int64_t)batch->end - 1,
     };
-    CHECK(batch->end > batch->first);
-    if (ensure_days(ingest, pg, batch, &failure) != 0 || pg_begin(pg, PG_READ_COMMITTED, &failure) != 0) {
-        goto failed;
-    }
-    if (in_transaction(ingest, pg, batch, state, cursor, &to, &failure) != 0) {
+    if (end_in_transaction(ingest, pg, batch, state, cursor, &to, &failure) != 0) {
         pg_rollback(pg);
-        goto failed;
+        return failed(ingest, cursor->producer_id, &failure, err);
     }
     if (pg_commit(pg, &failure) != 0) {
-        goto failed;
+        return failed(ingest, cursor->producer_id, &failure, err);
     }
     *cursor = to;
     return 0;
-failed:
-    forget(ingest);
-    (void)err_wrap(&failure, "store batch of producer %016llx", (unsigned long long)cursor->producer_id);
-    if (err != NULL) {
-        *err = failure;
-    }
-    return -1;
+}
+
+int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,
+                 const struct ingest_state *state, struct ingest_cursor *cursor, struct err *err)
+{
+    return ingest_begin(ingest, pg, batch, cursor->producer_id, err) == 0
+               ? ingest_end(ingest, pg, batch, state, cursor, err)
+               : -1;
 }
 
 int ingest_touch(struct pg *pg, const struct ingest_cursor *cursor, const struct ingest_state *state, struct err *err)

@@ -42,6 +42,17 @@ int ingest_cursor_read(struct pg *pg, uint64_t producer_id, int64_t node_id, int
 int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,
                  const struct ingest_state *state, struct ingest_cursor *cursor, struct err *err);
 
+/*
+ * The same in two steps, for who stores batches on two connections in turn (ingest_turns.h): the first opens the
+ * transaction and copies the records, which nothing holds up; the second adds up, moves the cursor from that of the
+ * batch before and commits. Each ends its transaction when it fails. Of the batch the second reads only epoch, first,
+ * end, record_count and holes. Between them the transaction is given up with pg_rollback.
+ */
+int ingest_begin(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch, uint64_t producer_id,
+                 struct err *err);
+int ingest_end(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch, const struct ingest_state *state,
+               struct ingest_cursor *cursor, struct err *err);
+
 /* Only say how complete an idle producer is; nothing when the cursor has moved meanwhile. */
 int ingest_touch(struct pg *pg, const struct ingest_cursor *cursor, const struct ingest_state *state, struct err *err);
 /* A producer that is closed and stored holds nothing back any more. */
