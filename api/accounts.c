@@ -13,6 +13,7 @@
 #include "common/err.h"
 #include "common/ids.h"
 #include "common/text.h"
+#include "reports/party.h"
 
 static void account_members(struct json_writer *writer, const struct account *account)
 {
@@ -53,6 +54,18 @@ static void fields_free(struct account_fields *fields)
     free(fields->tags);
 }
 
+/* What invoices print must be printable; other members are the operator's own. */
+static int billing_check(const char *billing, struct err *err)
+{
+    struct party party;
+    char pointer[80];
+    if (party_parse(billing, strlen(billing), false, &party, err) == 0) {
+        return 0;
+    }
+    (void)snprintf(pointer, sizeof pointer, "/billing%.60s", err->field);
+    return err_at(err, pointer);
+}
+
 static int fields_read(const cJSON *tree, struct account_fields *fields, struct err *err)
 {
     if (json_get_text(tree, "", "name", false, &fields->name, err) != 0 ||
@@ -66,6 +79,9 @@ static int fields_read(const cJSON *tree, struct account_fields *fields, struct 
     }
     if (fields->display_name != NULL && fields->display_name[0] != '\0' &&
         name_check_text(fields->display_name, 255, "/display_name", err) != 0) {
+        return -1;
+    }
+    if (fields->billing != NULL && billing_check(fields->billing, err) != 0) {
         return -1;
     }
     const char *state = fields->state;

@@ -20,6 +20,7 @@ struct engine;
 struct err;
 struct events;
 struct farthing_hook;
+struct party;
 
 #define API_HTTP_THREADS 4
 #define API_WORKERS 8
@@ -31,6 +32,7 @@ struct api_options {
     const char *conninfo;
     const char *tls_cert, *tls_key; /* file names; NULL: plain HTTP */
     const char *issuer;
+    const struct party *issuer_party; /* address and tax number of the issuer; NULL: none */
     const char *region;
     const char *data_dir;
     const uint8_t *node_key;

@@ -15,7 +15,9 @@ static int options_read(const struct request *request, struct report_options *op
     const char *version = request_query(request, "focus_version");
     const char *of = request_query(request, "csvw_of");
     const char *format = request_query(request, "format");
-    *options = (struct report_options){.layout = REPORT_SUMMARY, .issuer = api_get_options(request->api)->issuer};
+    *options = (struct report_options){.layout = REPORT_SUMMARY,
+                                       .issuer = api_get_options(request->api)->issuer,
+                                       .issuer_party = api_get_options(request->api)->issuer_party};
     if (format != NULL && layout == NULL) {
         layout = strcmp(format, "csv") == 0 ? "summary" : format;
     }
@@ -34,9 +36,9 @@ static int file_reply(struct request *request, const struct report_options *opti
 {
     char text[200];
     const char *type = report_media_type(options->layout);
-    (void)snprintf(text, sizeof text, "%s; filename=\"bill-%s-%s%s.%s\"",
-                   options->layout == REPORT_HTML ? "inline" : "attachment", account, month,
-                   options->layout == REPORT_SUMMARY ? "" : "-detail", report_file_extension(options->layout));
+    (void)snprintf(text, sizeof text, "%s; filename=\"bill-%s-%s-%s.%s\"",
+                   options->layout == REPORT_HTML || options->layout == REPORT_PDF ? "inline" : "attachment", account,
+                   month, report_layout_name(options->layout), report_file_extension(options->layout));
     reply_header(&request->reply, "Content-Disposition", text);
     if (options->csv_safe) {
         reply_header(&request->reply, "X-Csv-Safe", "applied");

@@ -300,6 +300,7 @@ static int http_start(struct node *node, struct err *err)
                                         .tls_cert = node->options.tls_cert,
                                         .tls_key = node->options.tls_key,
                                         .issuer = node->options.issuer,
+                                        .issuer_party = node->options.issuer_party,
                                         .region = "local",
                                         .data_dir = node->data_dir,
                                         .node_key = node->key,

@@ -12,6 +12,7 @@
 
 struct err;
 struct node;
+struct party;
 
 struct node_options {
     const char *data_dir; /* everything that is not in PostgreSQL; made when missing, 0700 */
@@ -20,6 +21,7 @@ struct node_options {
     const char *roles;    /* "api,engine,aggregator,biller"; NULL: all */
     const char *sandbox;  /* "auto", "bwrap", "none" */
     const char *issuer;   /* operator's name on bills */
+    const struct party *issuer_party; /* operator's address and tax number on printed bills; NULL: none */
     const char *tls_cert, *tls_key;
     const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
                               data_dir/admin.key (0600) */

@@ -9,14 +9,16 @@
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/fs.h"
+#include "reports/report.h"
 
 const char cmd_bill_help[] =
     "farthing bill ACCOUNT YYYY-MM [OPTIONS]\n"
     "farthing bill --all YYYY-MM [OPTIONS]\n"
     "\n"
-    "  --layout LAYOUT   summary (default), focus, aws, records\n"
+    "  --layout LAYOUT   summary (default), focus, aws, records, html, pdf\n"
     "  --focus-version V 1.2, 1.3 or 1.4 (1.4)\n"
-    "  --out DIR         write DIR/ACCOUNT-YYYY-MM-LAYOUT.csv instead of stdout\n"
+    "  --letter          paper of pdf and html is US Letter instead of A4\n"
+    "  --out DIR         write DIR/ACCOUNT-YYYY-MM-LAYOUT.csv (.html, .pdf) instead of stdout\n"
     "  --csv-safe        guard cells that a spreadsheet would take for a formula\n"
     "  --bom             begin with a byte order mark, for old spreadsheets\n"
     "  --all             one file with every account (admin)\n"
@@ -28,11 +30,12 @@ const char cmd_bill_help[] =
     "Examples:\n"
     "  farthing bill acme 2026-10\n"
     "  farthing bill acme 2026-10 --layout focus --out bills/\n"
+    "  farthing bill acme 2026-10 --layout pdf --out bills/\n"
     "  farthing bill acme 2026-10 --layout records > records.csv\n";
 
 struct bill_words {
     const char *layout, *focus_version, *out;
-    bool csv_safe, bom, all;
+    bool csv_safe, bom, letter, all;
 };
 
 static int to_stdout(const char *bytes, size_t length, void *ctx)
@@ -57,6 +60,7 @@ static void bill_path(const struct bill_words *words, const char *account, const
     rest_query(path, "focus_version", words->focus_version);
     rest_query(path, "csv_safe", words->csv_safe ? "true" : NULL);
     rest_query(path, "bom", words->bom ? "true" : NULL);
+    rest_query(path, "letter", words->letter ? "true" : NULL);
 }
 
 /* Beside, then renamed: nobody sees half a bill. */
@@ -100,13 +104,11 @@ static int bill(struct cli *cli, struct err *err)
     struct bill_words words = {.layout = "summary"};
     struct buf path = {0};
     char name[4100];
-    const struct arg args[] = {A_TEXT("layout", &words.layout),
-                               A_TEXT("focus-version", &words.focus_version),
-                               A_TEXT("out", &words.out),
-                               A_FLAG("csv-safe", &words.csv_safe),
-                               A_FLAG("bom", &words.bom),
-                               A_FLAG("all", &words.all),
-                               A_END};
+    const struct arg args[] = {A_TEXT("layout", &words.layout), A_TEXT("focus-version", &words.focus_version),
+                               A_TEXT("out", &words.out),       A_FLAG("csv-safe", &words.csv_safe),
+                               A_FLAG("bom", &words.bom),       A_FLAG("letter", &words.letter),
+                               A_FLAG("all", &words.all),       A_END};
+    enum report_layout layout = REPORT_SUMMARY;
     int rc = -1;
 
     if (cli_args(cli, args, 1, 2, "ACCOUNT YYYY-MM", err) != 0) {
@@ -115,6 +117,9 @@ static int bill(struct cli *cli, struct err *err)
     if (cli->words.count != (words.all ? 1 : 2)) {
         return err_set(err, ERR_INVALID, "it is `farthing bill ACCOUNT YYYY-MM` or `farthing bill --all YYYY-MM`");
     }
+    if (report_layout_parse(words.layout, "layout", &layout, err) != 0) {
+        return -1;
+    }
     const char *account = words.all ? "all" : cli->words.items[0];
     const char *month = cli->words.items[words.all ? 0 : 1];
     bill_path(&words, account, month, &path);
@@ -122,7 +127,8 @@ static int bill(struct cli *cli, struct err *err)
     if (words.out == NULL) {
         rc = rest_run(cli->rest, &call, &cli->answer, err);
     } else if (fs_make_dirs(words.out, 0755, err) == 0) {
-        (void)snprintf(name, sizeof name, "%s/%s-%s-%s.%s", words.out, account, month, words.layout, "csv");
+        (void)snprintf(name, sizeof name, "%s/%s-%s-%s.%s", words.out, account, month, words.layout,
+                       report_file_extension(layout));
         rc = bill_to_file(cli, &call, name, err);
     }
     buf_free(&path);

@@ -13,8 +13,11 @@
 #include "cli/cmd.h"
 #include "cli/share.h"
 #include "common/err.h"
+#include "common/buf.h"
 #include "common/log.h"
+#include "common/fs.h"
 
+#include "reports/party.h"
 const char cmd_serve_help[] =
     "farthing serve [OPTIONS]\n"
     "\n"
@@ -28,6 +31,7 @@ const char cmd_serve_help[] =
     "                          only, auto is none with a warning where this machine makes no sandboxes\n"
     "  --issuer TEXT           who sends the bills\n"
     "  --tls-cert FILE --tls-key FILE\n"
+    "  --issuer-file FILE      the same with address, tax number, payment and terms, as JSON (docs/reports.md)\n"
     "                          speak HTTPS\n"
     "  --spool-mib N           the most the spool may hold before work is refused (1024)\n"
     "  --allow-network-host    functions may ask for the host's network\n"
@@ -46,12 +50,36 @@ struct serve_words {
     const char *log_level;
     int64_t spool_mib;
     bool demo;
+    struct party issuer;
+    const char *issuer_file;
 };
 
 static int read_words(struct cli *cli, struct serve_words *words, char data_dir[4096], struct err *err)
 {
     struct node_options *options = &words->options;
     enum log_level level = LOG_LEVEL_INFO;
+/* The name of the file is the name on bills, unless --issuer says another. */
+static int read_issuer(struct serve_words *words, struct err *err)
+{
+    struct node_options *options = &words->options;
+    struct buf text = {0};
+    int rc = fs_read(words->issuer_file, PARTY_DOCUMENT_BYTES_MAX, &text, err);
+    if (rc == 0) {
+        rc = party_parse(buf_text(&text), text.length, true, &words->issuer, err);
+    }
+    buf_free(&text);
+    if (rc != 0) {
+        return err_wrap(err, "--issuer-file %s", words->issuer_file);
+    }
+    if (options->issuer == NULL && words->issuer.name[0] != '\0') {
+        options->issuer = words->issuer.name;
+    } else if (options->issuer != NULL) {
+        (void)snprintf(words->issuer.name, sizeof words->issuer.name, "%s", options->issuer);
+    }
+    options->issuer_party = &words->issuer;
+    return 0;
+}
+
     const struct arg args[] = {A_TEXT("listen", &options->listen),
                                A_TEXT("data-dir", &options->data_dir),
                                A_TEXT("database", &options->database),
@@ -62,6 +90,7 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
                                A_TEXT("tls-key", &options->tls_key),
                                A_NUMBER("spool-mib", &words->spool_mib, 16, 1048576),
                                A_FLAG("allow-network-host", &options->allow_network_host),
+                               A_TEXT("issuer-file", &words->issuer_file),
                                A_TEXT("log-level", &words->log_level),
                                A_FLAG("demo", &words->demo),
                                A_END};
@@ -84,6 +113,9 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
     }
     if (words->options.sandbox == NULL) {
         /* A person trying it out sees the demo on any machine, with a warning; a node for others isolates or does not
+    if (words->issuer_file != NULL && read_issuer(words, err) != 0) {
+        return -1;
+    }
          * start. */
         words->options.sandbox = words->demo ? "auto" : "bwrap";
     }

@@ -3,6 +3,7 @@
 #include "billing/bill.h"
 #include "common/err.h"
 #include "reports/focus.h"
+#include "reports/printed.h"
 #include "reports/records.h"
 #include "reports/report_internal.h"
 #include "reports/report_store.h"
@@ -32,7 +33,8 @@ static const struct {
 /* Layouts this program can write; the others answer that they cannot. */
 static bool written(enum report_layout layout)
 {
-    return layout == REPORT_SUMMARY || layout == REPORT_FOCUS || layout == REPORT_AWS || layout == REPORT_RECORDS;
+    return layout == REPORT_SUMMARY || layout == REPORT_FOCUS || layout == REPORT_AWS || layout == REPORT_RECORDS ||
+           layout == REPORT_HTML || layout == REPORT_PDF;
 }
 
 int report_layout_parse(const char *text, const char *field, enum report_layout *layout, struct err *err)
@@ -43,7 +45,7 @@ int report_layout_parse(const char *text, const char *field, enum report_layout 
             return 0;
         }
     }
-    return err_field(err, field, "%s is \"%.40s\"; layouts are summary, focus, aws and records",
+    return err_field(err, field, "%s is \"%.40s\"; layouts are summary, focus, aws, records, html and pdf",
                      field[0] == '/' ? field + 1 : field, text);
 }
 
@@ -59,6 +61,11 @@ int report_focus_version_parse(const char *text, const char *field, enum report_
     }
     return err_field(err, field, "%s is \"%.20s\"; 1.4, 1.3 or 1.2 is needed", field[0] == '/' ? field + 1 : field,
                      text);
+}
+
+const char *report_layout_name(enum report_layout layout)
+{
+    return LAYOUTS[layout].name;
 }
 
 const char *report_media_type(enum report_layout layout)
@@ -161,10 +168,35 @@ static int end(struct report *report, int rc, struct err *err)
     return csv_end(&report->csv, err);
 }
 
+/* A document of one bill, not a table. */
+static int write_printed(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
+                         report_sink_fn *sink, void *ctx, struct err *err)
+{
+    struct printed *printed = NULL;
+    struct buf page = {0};
+    if (printed_load(pg, account_id, month, options, &printed, err) != 0) {
+        return -1;
+    }
+    int rc = 0;
+    if (options->layout == REPORT_PDF) {
+        rc = printed_pdf(printed, sink, ctx, err);
+    } else if (printed_html(printed, &page) != 0) {
+        rc = err_set(err, ERR_SYSTEM, "invoice: out of memory");
+    } else {
+        rc = sink(page.data, page.length, ctx, err);
+    }
+    buf_free(&page);
+    printed_free(&printed);
+    return rc;
+}
+
 int report_bill(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                 report_sink_fn *sink, void *ctx, struct err *err)
 {
     struct report report = {.pg = pg, .month = month, .options = options};
+    if (options->layout == REPORT_HTML || options->layout == REPORT_PDF) {
+        return write_printed(pg, account_id, month, options, sink, ctx, err);
+    }
     if (begin(&report, sink, ctx, err) != 0) {
         return -1;
     }

@@ -14,6 +14,7 @@
 #include "common/calendar.h"
 
 struct err;
+struct party;
 struct pg;
 
 enum report_layout {
@@ -36,10 +37,11 @@ struct report_options {
     enum report_layout layout;
     enum report_focus_version focus_version;
     enum report_layout csvw_of;
-    bool csv_safe;      /* text cells that a spreadsheet would take for a formula get a ' in front */
-    bool bom;           /* UTF-8 byte order mark first */
-    bool letter;        /* US Letter instead of A4 */
-    const char *issuer; /* operator's name; NULL: "Farthing" */
+    bool csv_safe;                    /* text cells that a spreadsheet would take for a formula get a ' in front */
+    bool bom;                         /* UTF-8 byte order mark first */
+    bool letter;                      /* US Letter instead of A4 */
+    const char *issuer;               /* operator's name; NULL: "Farthing" */
+    const struct party *issuer_party; /* the operator's address and tax number (reports/party.h); NULL: the name only */
 };
 
 /* Called with pieces of the file in order; -1 (err set) stops the report. */
@@ -49,6 +51,7 @@ typedef int report_sink_fn(const void *bytes, size_t length, void *ctx, struct e
 int report_layout_parse(const char *text, const char *field, enum report_layout *layout, struct err *err);
 int report_focus_version_parse(const char *text, const char *field, enum report_focus_version *version,
                                struct err *err);
+const char *report_layout_name(enum report_layout layout);
 /* "text/csv; charset=utf-8; header=present", ... and "csv", "pdf", ... */
 const char *report_media_type(enum report_layout layout);
 const char *report_file_extension(enum report_layout layout);

@@ -2,6 +2,7 @@
 
 #include "common/err.h"
 #include "common/map.h"
+#include "reports/party.h"
 #include "schema/pg.h"
 
 #include <stddef.h>
@@ -101,4 +102,32 @@ void report_store_tags_free(struct map **tags)
         map_each(*tags, free_tags, NULL);
         map_free(tags);
     }
+}
+
+static const struct pg_stmt REPORT_PARTY = {
+    .name = "report.party",
+    .sql = "SELECT billing::text AS billing FROM account WHERE account_id = $1::int8",
+    .expect = PG_MAYBE_ROW,
+};
+
+static int take_party(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const char *text = pg_get_text(row, "billing");
+    struct err unread = {0};
+    (void)err;
+    /* Whatever an older program let in: a bill without the address is better than no bill. */
+    if (party_parse(text, strlen(text), false, ctx, &unread) != 0) {
+        *(struct party *)ctx = (struct party){.address_lines = 0};
+    }
+    return 0;
+}
+
+int report_store_party(struct pg *pg, int64_t account_id, struct party *party, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_END};
+    *party = (struct party){.address_lines = 0};
+    if (pg_run(pg, &REPORT_PARTY, params, take_party, party, NULL, err) != 0) {
+        return err_wrap(err, "billing details");
+    }
+    return 0;
 }

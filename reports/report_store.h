@@ -10,6 +10,7 @@
 
 struct err;
 struct map;
+struct party;
 struct pg;
 
 typedef int report_account_fn(int64_t account_id, void *ctx, struct err *err);
@@ -19,6 +20,8 @@ int report_store_accounts(struct pg *pg, struct month month, report_account_fn *
 
 /* Tags of an account's functions as JSON text, by function id (8 bytes); functions without tags are left out. */
 int report_store_tags(struct pg *pg, int64_t account_id, struct map **tags, struct err *err);
+/* What the account says about itself (account.billing); empty when nothing. */
+int report_store_party(struct pg *pg, int64_t account_id, struct party *party, struct err *err);
 /* NULL-safe, sets NULL. */
 void report_store_tags_free(struct map **tags);
 

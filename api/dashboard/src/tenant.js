@@ -6,7 +6,7 @@ import { freeTier, readCost } from "./money.js";
 import { seriesColor, SERIES_MAX, stackedBars } from "./chart.js";
 
 const LAYOUTS = [
-  ["summary", "Summary CSV"], ["focus", "FOCUS CSV"], ["aws", "AWS CSV"], ["records", "Records CSV"],
+  ["pdf", "PDF"], ["html", "Page"], ["summary", "Summary CSV"], ["focus", "FOCUS CSV"], ["aws", "AWS CSV"], ["records", "Records CSV"],
 ];
 
 const METRICS = {
