@@ -109,8 +109,12 @@ static void *listener_main(void *ctx)
             hear(admission, payload);
         }
         if (fine && clock_mono_ns() - polled_ns >= POLL_MS * INT64_C(1000000)) {
+            bool first = since_us < 0;
             fine = quota_store_changes(pg, since_us, POLL_OVERLAP_US, &since_us, on_change, admission, &err) == 0;
             polled_ns = clock_mono_ns();
+            if (fine && first) {
+                refresh_all(admission); /* limits read before this thread listened may have changed since */
+            }
         }
         if (!fine) {
             LOG(LOG_LEVEL_WARN, "quota.deaf", LF_STR("error", err.text));

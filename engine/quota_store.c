@@ -96,13 +96,14 @@ static int read_clock(const struct pg_row *row, void *ctx, struct err *err)
 int quota_store_changes(struct pg *pg, int64_t since_us, int64_t overlap_us, int64_t *until_us,
                         void (*on_change)(int64_t account_id, void *ctx), void *ctx, struct err *err)
 {
-    if (since_us < 0) {
-        return pg_run(pg, &QUOTA_CLOCK, NULL, read_clock, until_us, NULL, err);
-    }
     /* Old enough to be over: the database's clock, so that a change is repeated only while it is within the overlap. */
     int64_t now_us = 0;
     if (pg_run(pg, &QUOTA_CLOCK, NULL, read_clock, &now_us, NULL, err) != 0) {
         return -1;
+    }
+    if (since_us < 0) {
+        *until_us = now_us - overlap_us;
+        return 0;
     }
     struct changes self = {on_change, ctx, since_us};
     const struct pg_param params[] = {PG_P_TIME(since_us), PG_P_END};
