@@ -374,8 +374,8 @@ int function_list_handler(struct request *request, struct err *err)
     list.left = page.limit;
     reply_json_begin(request, &list.writer);
     json_open_array(&list.writer, "items");
-    if (function_list(request->pg, request->account_id, false, page.after, (int)page.limit + 1, on_function, &list,
-                      err) != 0) {
+    if (function_list(request->pg, request->account_id, false, page.after, INT32_MAX, (int)page.limit + 1, on_function,
+                      &list, err) != 0) {
         return -1;
     }
     json_close_array(&list.writer);

@@ -98,6 +98,7 @@ int lambda_provisioned_put_handler(struct request *request, struct err *err);
 int lambda_provisioned_get_handler(struct request *request, struct err *err);
 int lambda_provisioned_delete_handler(struct request *request, struct err *err);
 int lambda_account_settings_handler(struct request *request, struct err *err);
+int lambda_package_handler(struct request *request, struct err *err);
 int lambda_tags_get_handler(struct request *request, struct err *err);
 int lambda_tags_put_handler(struct request *request, struct err *err);
 int lambda_tags_delete_handler(struct request *request, struct err *err);

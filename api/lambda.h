@@ -8,6 +8,9 @@
 #define FARTHING_API_LAMBDA_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "common/json.h"
 
 struct admission_refusal;
 struct err;
@@ -22,6 +25,27 @@ void lambda_error_reply(struct request *request, const struct err *err);
 /* HTTP status with the error class that fits it. */
 void lambda_status_reply(struct request *request, int status, const char *code, const char *detail);
 void lambda_refusal_reply(struct request *request, const struct admission_refusal *refusal);
+
+/* ---- lambda_read.c ---- */
+
+#define LAMBDA_PAGE_MAX 50
+
+/* The body as an object; an empty one is an empty object. The caller deletes *tree. */
+int lambda_body(struct request *request, cJSON **tree, struct err *err);
+/* InvalidParameterValueException. Returns -1. */
+int lambda_parameter(struct err *err, const char *text);
+const char *lambda_text(const cJSON *object, const char *name); /* NULL when it is no string */
+
+/* A page of a list whose keys rise by strcmp: rows are offered in order, those of the page are taken. */
+struct lambda_page {
+    const char *marker;
+    int64_t left;
+    char last[140];
+    bool more;
+};
+int lambda_page_begin(const struct request *request, struct lambda_page *page, struct err *err);
+bool lambda_page_take(struct lambda_page *page, const char *key);
+void lambda_page_end(const struct lambda_page *page, struct json_writer *writer);
 
 /* ---- lambda.c ---- */
 
@@ -49,6 +73,8 @@ int lambda_configuration(struct request *request, struct json_writer *writer, co
                          enum lambda_state state, bool with_qualifier, struct err *err);
 int lambda_configuration_reply(struct request *request, int status, const struct function *function,
                                enum lambda_state state, bool with_qualifier, struct err *err);
+/* lambda_package.c: an address of its package that works without a key for a while. */
+void lambda_package_location(const struct request *request, const struct function *function, char location[400]);
 void lambda_changed(struct request *request, const char *name);
 
 #endif

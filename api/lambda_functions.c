@@ -12,8 +12,6 @@
 #include "common/text.h"
 #include "engine/function.h"
 
-#define LIST_MAX 50
-
 struct lambda_input {
     cJSON *tree;
     const char *name;
@@ -38,17 +36,6 @@ static void input_free(struct lambda_input *input)
     cJSON_Delete(input->tree);
 }
 
-static int parameter(struct err *err, const char *text)
-{
-    (void)err_set(err, ERR_INVALID, "%s", text);
-    return err_slug(err, "InvalidParameterValueException");
-}
-
-static const char *text_of(const cJSON *object, const char *name)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
-}
-
 static void number_of(const cJSON *object, const char *name, int *value)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
@@ -69,7 +56,7 @@ static int flat_of(const cJSON *object, const char *what, char **text, struct er
         if (!cJSON_IsString(item)) {
             char message[120];
             (void)snprintf(message, sizeof message, "The values of %s are to be strings.", what);
-            return parameter(err, message);
+            return lambda_parameter(err, message);
         }
     }
     *text = cJSON_PrintUnformatted(object);
@@ -78,32 +65,19 @@ static int flat_of(const cJSON *object, const char *what, char **text, struct er
 
 static int code_of(struct lambda_input *input, const cJSON *code, struct err *err)
 {
-    const char *zip = text_of(code, "ZipFile");
-    if (text_of(code, "ImageUri") != NULL || text_of(code, "S3Bucket") != NULL) {
-        return parameter(err, "Only code in ZipFile is supported here.");
+    const char *zip = lambda_text(code, "ZipFile");
+    if (lambda_text(code, "ImageUri") != NULL || lambda_text(code, "S3Bucket") != NULL) {
+        return lambda_parameter(err, "Only code in ZipFile is supported here.");
     }
     if (zip == NULL) {
         return 0;
     }
     if (base64_decode(zip, strlen(zip), &input->zip) != 0) {
-        return parameter(err, "Could not unzip uploaded file. Please check your file, then try to upload again.");
+        return lambda_parameter(err,
+                                "Could not unzip uploaded file. Please check your file, then try to upload again.");
     }
     input->change.zip = input->zip.data;
     input->change.zip_length = input->zip.length;
-    return 0;
-}
-
-static int body_tree(struct request *request, cJSON **tree, struct err *err)
-{
-    struct err local = {0};
-    if (request->body.length == 0) {
-        *tree = cJSON_CreateObject();
-        return *tree != NULL ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
-    }
-    if (json_parse(buf_text(&request->body), request->body.length, tree, &local) != 0 || !cJSON_IsObject(*tree)) {
-        (void)err_set(err, ERR_INVALID, "Could not parse request body into json: %.300s", local.text);
-        return err_slug(err, "InvalidRequestContentException");
-    }
     return 0;
 }
 
@@ -112,11 +86,11 @@ static int settings_of(struct lambda_input *input, struct err *err)
     const cJSON *tree = input->tree;
     struct function_change *c = &input->change;
     const cJSON *arches = cJSON_GetObjectItemCaseSensitive(tree, "Architectures");
-    c->runtime = text_of(tree, "Runtime");
-    c->handler = text_of(tree, "Handler");
-    c->description = text_of(tree, "Description");
-    c->role = text_of(tree, "Role");
-    c->expected_revision = text_of(tree, "RevisionId");
+    c->runtime = lambda_text(tree, "Runtime");
+    c->handler = lambda_text(tree, "Handler");
+    c->description = lambda_text(tree, "Description");
+    c->role = lambda_text(tree, "Role");
+    c->expected_revision = lambda_text(tree, "RevisionId");
     number_of(tree, "MemorySize", &c->memory_mib);
     number_of(tree, "Timeout", &c->timeout_s);
     number_of(cJSON_GetObjectItemCaseSensitive(tree, "EphemeralStorage"), "Size", &c->ephemeral_mib);
@@ -124,7 +98,7 @@ static int settings_of(struct lambda_input *input, struct err *err)
     if (cJSON_GetArraySize(arches) > 0) {
         const char *arch = cJSON_GetStringValue(cJSON_GetArrayItem(arches, 0));
         if (arch == NULL || (strcmp(arch, "x86_64") != 0 && strcmp(arch, "arm64") != 0)) {
-            return parameter(err, "Architectures is one of x86_64 and arm64.");
+            return lambda_parameter(err, "Architectures is one of x86_64 and arm64.");
         }
         c->arch = strcmp(arch, "arm64") == 0 ? ARCH_ARM64 : ARCH_X86_64;
     }
@@ -164,16 +138,16 @@ static int translate(struct request *request, const char *name, struct err *err)
 static int create(struct request *request, struct lambda_input *input, struct function *function, struct err *err)
 {
     struct lambda_target target;
-    input->name = text_of(input->tree, "FunctionName");
+    input->name = lambda_text(input->tree, "FunctionName");
     if (input->name == NULL) {
-        return parameter(err, "FunctionName is missing.");
+        return lambda_parameter(err, "FunctionName is missing.");
     }
     if (lambda_target_parse(request, input->name, &target, err) != 0 || settings_of(input, err) != 0 ||
         code_of(input, cJSON_GetObjectItemCaseSensitive(input->tree, "Code"), err) != 0) {
         return -1;
     }
     if (input->change.zip_length == 0) {
-        return parameter(err, "Please provide a source for function code.");
+        return lambda_parameter(err, "Please provide a source for function code.");
     }
     if (function_create(request->pg, request->account_id, target.name, &input->change, function, err) != 0) {
         return translate(request, target.name, err);
@@ -191,7 +165,7 @@ int lambda_create_handler(struct request *request, struct err *err)
     struct lambda_input input;
     struct function function;
     input_init(&input);
-    int rc = body_tree(request, &input.tree, err);
+    int rc = lambda_body(request, &input.tree, err);
     if (rc == 0) {
         rc = create(request, &input, &function, err);
     }
@@ -214,7 +188,6 @@ static int on_function(const struct function *function, const char *tags_json, v
 {
     struct list_ctx *list = ctx;
     (void)tags_json;
-    (void)err;
     if (list->left-- == 0) {
         list->more = true;
         return 0;
@@ -226,26 +199,33 @@ static int on_function(const struct function *function, const char *tags_json, v
     int rc = lambda_configuration(list->request, &list->writer, function, LAMBDA_READY, list->all, err);
     list->request->caller.scope = scope;
     json_close_object(&list->writer);
-    (void)text_copy(list->last, sizeof list->last, function->name);
+    (void)snprintf(list->last, sizeof list->last, "%s:%d", function->name, function->version);
     return rc;
 }
 
 int lambda_list_handler(struct request *request, struct err *err)
 {
-    const char *marker = request_query(request, "Marker");
     const char *versions = request_query(request, "FunctionVersion");
-    struct list_ctx list = {.request = request, .left = LIST_MAX};
-    if (request_query_i64(request, "MaxItems", 1, 10000, &list.left, err) != 0) {
-        return err_slug(err, "InvalidParameterValueException");
+    struct list_ctx list = {.request = request, .all = versions != NULL && strcmp(versions, "ALL") == 0};
+    struct lambda_page page;
+    char after[65] = "";
+    int64_t after_version = -1;
+    if (lambda_page_begin(request, &page, err) != 0) {
+        return -1;
     }
-    list.left = list.left > LIST_MAX ? LIST_MAX : list.left;
-    list.all = versions != NULL && strcmp(versions, "ALL") == 0;
-    int limit = list.all ? 1000 : (int)list.left + 1;
-    list.left = list.all ? 1000 : list.left;
+    const char *colon = strchr(page.marker, ':');
+    if (page.marker[0] != '\0' && (colon == NULL || (size_t)(colon - page.marker) >= sizeof after ||
+                                   text_i64(colon + 1, "Marker", 0, INT32_MAX, &after_version, NULL) != 0)) {
+        return lambda_parameter(err, "Marker is not one of this list.");
+    }
+    if (colon != NULL) {
+        memcpy(after, page.marker, (size_t)(colon - page.marker));
+    }
+    list.left = page.left;
     reply_json_begin(request, &list.writer);
     json_open_array(&list.writer, "Functions");
-    if (function_list(request->pg, request->account_id, list.all, marker != NULL ? marker : "", limit, on_function,
-                      &list, err) != 0) {
+    if (function_list(request->pg, request->account_id, list.all, after, (int)after_version, (int)page.left + 1,
+                      on_function, &list, err) != 0) {
         return -1;
     }
     json_close_array(&list.writer);
@@ -270,9 +250,8 @@ int lambda_get_handler(struct request *request, struct err *err)
         rc = function_tags_get(request->pg, request->account_id, target.name, &tags, err);
     }
     if (rc == 0) {
-        char location[200];
-        (void)snprintf(location, sizeof location, "/v1/accounts/acct_%lld/functions/%s/code",
-                       (long long)request->account_id, function.name);
+        char location[400];
+        lambda_package_location(request, &function, location);
         json_open_object(&writer, "Code");
         json_put_text(&writer, "RepositoryType", "S3");
         json_put_text(&writer, "Location", location);
@@ -320,14 +299,14 @@ static int update_handler(struct request *request, bool code, struct err *err)
     struct lambda_input input;
     struct function function;
     input_init(&input);
-    int rc = body_tree(request, &input.tree, err);
+    int rc = lambda_body(request, &input.tree, err);
     if (rc == 0) {
         rc = settings_of(&input, err);
     }
     if (rc == 0 && code) {
         rc = code_of(&input, input.tree, err);
         if (rc == 0 && input.change.zip_length == 0) {
-            rc = parameter(err, "Please provide a source for function code.");
+            rc = lambda_parameter(err, "Please provide a source for function code.");
         }
     }
     if (rc == 0) {

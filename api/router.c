@@ -138,6 +138,7 @@ static const struct route ROUTES[] = {
     {HTTP_DELETE, "/2019-09-30/functions/{f}/provisioned-concurrency", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*",
      lambda_provisioned_delete_handler, NULL},
     {HTTP_GET, "/2016-08-19/account-settings", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_account_settings_handler, NULL},
+    {HTTP_GET, "/2015-03-31/packages/{package}", SCOPE_NONE, ROUTE_LAMBDA, 0, "*", lambda_package_handler, NULL},
     {HTTP_GET, "/2017-03-31/tags/{arn}", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_tags_get_handler, NULL},
     {HTTP_POST, "/2017-03-31/tags/{arn}", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_tags_put_handler, NULL},
     {HTTP_DELETE, "/2017-03-31/tags/{arn}", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_tags_delete_handler, NULL},

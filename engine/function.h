@@ -93,9 +93,10 @@ int function_delete(struct pg *pg, int64_t account_id, const char *name, const c
 int function_publish(struct pg *pg, int64_t account_id, const char *name, const char *description,
                      struct function *version, struct err *err);
 typedef int function_row_fn(const struct function *function, const char *tags_json, void *ctx, struct err *err);
-/* In order of name (then version when all_versions), after_name exclusive. */
-int function_list(struct pg *pg, int64_t account_id, bool all_versions, const char *after_name, int limit,
-                  function_row_fn *on_row, void *ctx, struct err *err);
+/* In order of name (then version when all_versions), those after this version of this name; after_version INT32_MAX:
+ * after all versions of that name. */
+int function_list(struct pg *pg, int64_t account_id, bool all_versions, const char *after_name, int after_version,
+                  int limit, function_row_fn *on_row, void *ctx, struct err *err);
 int function_list_versions(struct pg *pg, int64_t account_id, const char *name, function_row_fn *on_row, void *ctx,
                            struct err *err);
 int function_tags_get(struct pg *pg, int64_t account_id, const char *name, struct buf *tags_json, struct err *err);

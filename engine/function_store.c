@@ -135,21 +135,6 @@ static const struct pg_stmt ENVIRONMENT_GET = {
     .expect = PG_MAYBE_ROW,
 };
 
-static const struct pg_stmt RESERVED_SET = {
-    .name = "function.reserved_set",
-    .sql = "UPDATE function SET reserved_concurrency = nullif($3::int4, -1) WHERE account_id = $1::int8 AND name = "
-           "$2::text "
-           "AND deleted_at IS NULL",
-    .expect = PG_NO_ROWS,
-};
-
-static const struct pg_stmt PROVISIONED_SET = {
-    .name = "function.provisioned_set",
-    .sql = "UPDATE function_version SET provisioned = $4::int4 WHERE account_id = $1::int8 AND function_id = $2::int8 "
-           "AND version = $3::int4",
-    .expect = PG_NO_ROWS,
-};
-
 /* ---- flat objects of strings ---- */
 
 static int flat_object(const char *text, const char *field, int most, cJSON **tree, struct err *err)
@@ -677,36 +662,4 @@ int function_code_get(struct pg *pg, int64_t account_id, const uint8_t digest[SH
         return -1;
     }
     return ctx.found ? 0 : err_set(err, ERR_NOT_FOUND, "the package is not there");
-}
-
-int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, int reserved, struct err *err)
-{
-    int64_t affected = 0;
-    if (reserved < -1) {
-        return err_field(err, "/reserved_concurrency", "reserved concurrency %d is negative", reserved);
-    }
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(name), PG_P_I64(reserved), PG_P_END};
-    if (pg_run(pg, &RESERVED_SET, params, NULL, NULL, &affected, err) != 0) {
-        return -1;
-    }
-    return affected == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "function %s does not exist", name);
-}
-
-int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
-                             int provisioned, struct err *err)
-{
-    struct function function;
-    if (provisioned < 0) {
-        return err_field(err, "/provisioned", "provisioned concurrency %d is negative", provisioned);
-    }
-    if (function_get(pg, account_id, name, qualifier, &function, err) != 0) {
-        return -1;
-    }
-    if (function.version == FUNCTION_VERSION_LATEST) {
-        return err_field(err, "qualifier",
-                         "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
-    }
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id), PG_P_I64(function.version),
-                                      PG_P_I64(provisioned), PG_P_END};
-    return pg_run(pg, &PROVISIONED_SET, params, NULL, NULL, NULL, err);
 }

@@ -35,8 +35,8 @@ static const struct pg_stmt ROW_LOCK = {
 static const struct pg_stmt LIST = {
     .name = "function.list",
     .sql = "SELECT " COLUMNS FROM
-           "AND f.name > $2::text AND ($3::bool OR v.version = 0) ORDER BY f.name COLLATE \"C\", v.version "
-           "LIMIT $4::int8",
+           "AND (f.name COLLATE \"C\", v.version) > ($2::text COLLATE \"C\", $5::int4) AND ($3::bool OR v.version = 0) "
+           "ORDER BY f.name COLLATE \"C\", v.version LIMIT $4::int8",
     .expect = PG_ANY_ROWS,
 };
 
@@ -190,12 +190,13 @@ static int read_listed(const struct pg_row *row, void *ctx, struct err *err)
     return listing->on_row(&function, pg_get_text(row, "tags"), listing->ctx, err);
 }
 
-int function_list(struct pg *pg, int64_t account_id, bool all_versions, const char *after_name, int limit,
-                  function_row_fn *on_row, void *ctx, struct err *err)
+int function_list(struct pg *pg, int64_t account_id, bool all_versions, const char *after_name, int after_version,
+                  int limit, function_row_fn *on_row, void *ctx, struct err *err)
 {
     struct listing listing = {.on_row = on_row, .ctx = ctx};
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TEXT(after_name != NULL ? after_name : ""),
-                                      PG_P_BOOL(all_versions), PG_P_I64(limit > 0 ? limit : 10000), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(account_id),    PG_P_TEXT(after_name != NULL ? after_name : ""),
+                                      PG_P_BOOL(all_versions), PG_P_I64(limit > 0 ? limit : 10000),
+                                      PG_P_I64(after_version), PG_P_END};
     return pg_run(pg, &LIST, params, read_listed, &listing, NULL, err);
 }
 

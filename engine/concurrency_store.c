@@ -1,0 +1,79 @@
+/* concurrency_store.c - reserved and provisioned concurrency (columns of function and function_version). */
+#include "common/err.h"
+#include "engine/function_row.h"
+#include "engine/quota.h"
+#include "schema/pg.h"
+
+static const struct pg_stmt RESERVED_SET = {
+    .name = "function.reserved_set",
+    .sql = "UPDATE function SET reserved_concurrency = nullif($3::int4, -1) WHERE account_id = $1::int8 "
+           "AND function_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt PROVISIONED_SET = {
+    .name = "function.provisioned_set",
+    .sql = "UPDATE function_version SET provisioned = $4::int4 WHERE account_id = $1::int8 AND function_id = $2::int8 "
+           "AND version = $3::int4",
+    .expect = PG_NO_ROWS,
+};
+
+/* Two functions that reserve at once must not both take the last of the account. */
+static const struct pg_stmt ACCOUNT_LOCK = {
+    .name = "function.reserved_lock",
+    .sql = "SELECT account_id FROM account WHERE account_id = $1::int8 FOR UPDATE",
+    .expect = PG_ONE_ROW,
+};
+
+struct reserving {
+    int64_t account_id;
+    const char *name;
+    int reserved;
+};
+
+static int reserve_body(struct pg *pg, void *ctx, struct err *err)
+{
+    const struct reserving *reserving = ctx;
+    int64_t account_id = reserving->account_id;
+    struct function function;
+    const struct pg_param account[] = {PG_P_I64(account_id), PG_P_END};
+    if (pg_run(pg, &ACCOUNT_LOCK, account, NULL, NULL, NULL, err) != 0 ||
+        function_row_lock(pg, account_id, reserving->name, &function, err) != 0 ||
+        quota_reserved_check(pg, account_id, function.function_id, reserving->reserved, 0, err) != 0) {
+        return -1;
+    }
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id),
+                                      PG_P_I64(reserving->reserved), PG_P_END};
+    if (pg_run(pg, &RESERVED_SET, params, NULL, NULL, NULL, err) != 0) {
+        return -1;
+    }
+    return quota_tell(pg, account_id, err);
+}
+
+int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, int reserved, struct err *err)
+{
+    struct reserving reserving = {.account_id = account_id, .name = name, .reserved = reserved};
+    if (reserved < -1) {
+        return err_field(err, "/reserved_concurrency", "reserved concurrency %d is negative", reserved);
+    }
+    return pg_tx_at(pg, PG_READ_COMMITTED, reserve_body, &reserving, err);
+}
+
+int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
+                             int provisioned, struct err *err)
+{
+    struct function function;
+    if (provisioned < 0) {
+        return err_field(err, "/provisioned", "provisioned concurrency %d is negative", provisioned);
+    }
+    if (function_get(pg, account_id, name, qualifier, &function, err) != 0) {
+        return -1;
+    }
+    if (function.version == FUNCTION_VERSION_LATEST) {
+        return err_field(err, "qualifier",
+                         "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
+    }
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id), PG_P_I64(function.version),
+                                      PG_P_I64(provisioned), PG_P_END};
+    return pg_run(pg, &PROVISIONED_SET, params, NULL, NULL, NULL, err);
+}
