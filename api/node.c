@@ -243,7 +243,7 @@ static int metering_open(struct node *node, struct err *err)
     }
     const struct aggregator_options aggregator = {
         .spool_dir = spool, .conninfo = node->conninfo, .node_id = node->node_id};
-    return aggregator_start(&aggregator, &node->aggregator, err) == 0 ? upkeep_start(node->conninfo, &node->upkeep, err)
+    return aggregator_start(&aggregator, &node->aggregator, err) == 0 ? upkeep_start(node->conninfo, node->options.retention_days, &node->upkeep, err)
                                                                       : -1;
 }
 

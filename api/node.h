@@ -26,6 +26,7 @@ struct node_options {
     const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
                               data_dir/admin.key (0600) */
     uint64_t spool_bytes_max;
+    int retention_days; /* raw records older than this that are billed and sealed are dropped; 0: none ever are */
     bool allow_network_host;
 };
 

@@ -1,5 +1,6 @@
 #include "api/upkeep.h"
 
+#include "billing/retention.h"
 #include "common/calendar.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -17,6 +18,7 @@
 
 struct upkeep {
     char *conninfo;
+    int retention_days;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -101,17 +103,38 @@ static int seal(struct upkeep *upkeep, struct pg *pg, struct look looks[UPKEEP_D
     return 0;
 }
 
+static int drop_old(struct pg *pg, int days, struct err *err)
+{
+    int64_t dropped = 0;
+    int64_t kept = 0;
+    if (retention_run(pg, clock_wall_us(), days, &dropped, &kept, err) != 0) {
+        return -1;
+    }
+    if (dropped > 0 || kept > 0) {
+        LOG(LOG_LEVEL_INFO, "records.dropped", LF_I64("days", dropped), LF_I64("days_not_billed_or_sealed", kept));
+    }
+    return 0;
+}
+
 static void *run(void *arg)
 {
     struct upkeep *upkeep = arg;
     struct pg *pg = NULL;
     struct look looks[UPKEEP_DAYS] = {0};
+    int64_t dropped_us = INT64_MIN;
     bool stop = wait_ms(upkeep, FIRST_AFTER_MS);
     while (!stop) {
         struct err err = {0};
         int rc = pg == NULL ? pg_open(upkeep->conninfo, &pg, &err) : pg_ensure(pg, &err);
         if (rc != 0 || seal(upkeep, pg, looks, &err) != 0) {
             LOG(LOG_LEVEL_WARN, "upkeep.failed", LF_STR("error", err.text));
+        } else if (upkeep->retention_days > 0 &&
+                   (dropped_us == INT64_MIN ||
+                    clock_mono_us() - dropped_us >= UPKEEP_RETENTION_PERIOD_MS * INT64_C(1000))) {
+            dropped_us = clock_mono_us();
+            if (drop_old(pg, upkeep->retention_days, &err) != 0) {
+                LOG(LOG_LEVEL_WARN, "upkeep.failed", LF_STR("error", err.text));
+            }
         }
         stop = wait_ms(upkeep, UPKEEP_PERIOD_MS);
     }
@@ -119,7 +142,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-int upkeep_start(const char *conninfo, struct upkeep **out, struct err *err)
+int upkeep_start(const char *conninfo, int retention_days, struct upkeep **out, struct err *err)
 {
     struct upkeep *upkeep = calloc(1, sizeof *upkeep);
     char *copy = strdup(conninfo);
@@ -130,6 +153,7 @@ int upkeep_start(const char *conninfo, struct upkeep **out, struct err *err)
         return err_set(err, ERR_SYSTEM, "upkeep: out of memory");
     }
     upkeep->conninfo = copy;
+    upkeep->retention_days = retention_days;
     CHECK(pthread_condattr_init(&attributes) == 0 && pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0);
     CHECK(pthread_mutex_init(&upkeep->lock, NULL) == 0 && pthread_cond_init(&upkeep->wake, &attributes) == 0);
     CHECK(pthread_condattr_destroy(&attributes) == 0);

@@ -9,15 +9,16 @@
 #include <unistd.h>
 
 #include "api/node.h"
+#include "billing/retention.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
 #include "cli/share.h"
-#include "common/err.h"
 #include "common/buf.h"
-#include "common/log.h"
+#include "common/err.h"
 #include "common/fs.h"
-
+#include "common/log.h"
 #include "reports/party.h"
+
 const char cmd_serve_help[] =
     "farthing serve [OPTIONS]\n"
     "\n"
@@ -30,10 +31,12 @@ const char cmd_serve_help[] =
     "development\n"
     "                          only, auto is none with a warning where this machine makes no sandboxes\n"
     "  --issuer TEXT           who sends the bills\n"
-    "  --tls-cert FILE --tls-key FILE\n"
     "  --issuer-file FILE      the same with address, tax number, payment and terms, as JSON (docs/reports.md)\n"
+    "  --tls-cert FILE --tls-key FILE\n"
     "                          speak HTTPS\n"
     "  --spool-mib N           the most the spool may hold before work is refused (1024)\n"
+    "  --record-retention N    drop raw records N days after their month ended, once they are billed and sealed (0:\n"
+    "                          never)\n"
     "  --allow-network-host    functions may ask for the host's network\n"
     "  --log-level LEVEL       debug, info, warn, error (info)\n"
     "  --demo                  make account demo with the example functions, say what to type next\n"
@@ -47,17 +50,14 @@ const char cmd_serve_help[] =
 
 struct serve_words {
     struct node_options options;
-    const char *log_level;
-    int64_t spool_mib;
-    bool demo;
     struct party issuer;
     const char *issuer_file;
+    const char *log_level;
+    int64_t spool_mib;
+    int64_t retention_days;
+    bool demo;
 };
 
-static int read_words(struct cli *cli, struct serve_words *words, char data_dir[4096], struct err *err)
-{
-    struct node_options *options = &words->options;
-    enum log_level level = LOG_LEVEL_INFO;
 /* The name of the file is the name on bills, unless --issuer says another. */
 static int read_issuer(struct serve_words *words, struct err *err)
 {
@@ -80,17 +80,22 @@ static int read_issuer(struct serve_words *words, struct err *err)
     return 0;
 }
 
+static int read_words(struct cli *cli, struct serve_words *words, char data_dir[4096], struct err *err)
+{
+    struct node_options *options = &words->options;
+    enum log_level level = LOG_LEVEL_INFO;
     const struct arg args[] = {A_TEXT("listen", &options->listen),
                                A_TEXT("data-dir", &options->data_dir),
                                A_TEXT("database", &options->database),
                                A_TEXT("roles", &options->roles),
                                A_TEXT("sandbox", &options->sandbox),
                                A_TEXT("issuer", &options->issuer),
+                               A_TEXT("issuer-file", &words->issuer_file),
                                A_TEXT("tls-cert", &options->tls_cert),
                                A_TEXT("tls-key", &options->tls_key),
                                A_NUMBER("spool-mib", &words->spool_mib, 16, 1048576),
+                               A_NUMBER("record-retention", &words->retention_days, 0, RETENTION_DAYS_MAX),
                                A_FLAG("allow-network-host", &options->allow_network_host),
-                               A_TEXT("issuer-file", &words->issuer_file),
                                A_TEXT("log-level", &words->log_level),
                                A_FLAG("demo", &words->demo),
                                A_END};
@@ -108,14 +113,14 @@ static int read_issuer(struct serve_words *words, struct err *err)
         return err_field(err, "log-level", "--log-level is \"%s\"; it must be debug, info, warn or error",
                          words->log_level);
     }
+    if (words->issuer_file != NULL && read_issuer(words, err) != 0) {
+        return -1;
+    }
     if (cli_data_dir(options->data_dir, data_dir, err) != 0) {
         return -1;
     }
     if (words->options.sandbox == NULL) {
         /* A person trying it out sees the demo on any machine, with a warning; a node for others isolates or does not
-    if (words->issuer_file != NULL && read_issuer(words, err) != 0) {
-        return -1;
-    }
          * start. */
         words->options.sandbox = words->demo ? "auto" : "bwrap";
     }
@@ -125,6 +130,7 @@ static int read_issuer(struct serve_words *words, struct err *err)
     log_level_set(level);
     options->data_dir = data_dir;
     options->spool_bytes_max = (uint64_t)words->spool_mib * 1024 * 1024;
+    options->retention_days = (int)words->retention_days;
     return 0;
 }
 
