@@ -141,7 +141,7 @@ out:
     return rc;
 }
 
-static int make_shares(const struct bill_usage_list *usage, struct bill *bill, struct err *err)
+int bill_make_shares(const struct bill_usage_list *usage, struct bill *bill, struct err *err)
 {
     int lines = 0;
     while (lines < bill->line_count && bill->lines[lines].kind == LINE_USAGE) {
@@ -174,7 +174,7 @@ int bill_compute(const struct price_book *book, const struct bill_usage_list *us
         return -1;
     }
     add_minimum_fee(book, bill);
-    if (add_taxes(book, bill, err) != 0 || make_shares(usage, bill, err) != 0) {
+    if (add_taxes(book, bill, err) != 0 || bill_make_shares(usage, bill, err) != 0) {
         return -1;
     }
     if (__builtin_add_overflow(bill->net_minor, bill->tax_minor, &bill->total_minor)) {
@@ -218,44 +218,82 @@ static int check_month(struct month month, struct err *err)
     return err_field(err, "month", "month is %s; a bill can be had for %s and the months before", text, now_text);
 }
 
-int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
-              struct err *err)
+static int start(struct pg *pg, int64_t account_id, struct month month, struct bill **bill, struct err *err)
 {
-    struct bill_usage_list usage = {0};
-    struct price_book *book = NULL;
-    struct bill *self = NULL;
-    int64_t from_us = 0;
-    int64_t to_us = 0;
-    int rc = -1;
-
     if (check_month(month, err) != 0) {
         return -1;
     }
-    self = calloc(1, sizeof *self);
+    struct bill *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_set(err, ERR_SYSTEM, "bill: out of memory");
     }
     self->account_id = account_id;
     self->month = month;
     self->state = BILL_ESTIMATE;
-    month_range(month, &from_us, &to_us);
-    if (fill_head(pg, self, err) != 0 ||
-        price_book_load(pg, account_id, from_us, &book, &self->price_version, err) != 0) {
-        goto out;
-    }
-    self->currency = *price_book_currency(book);
-    if (bill_store_usage(pg, account_id, from_us, to_us, split, &usage, err) != 0 ||
-        bill_compute(book, &usage, self, err) != 0) {
-        goto out;
+    if (fill_head(pg, self, err) != 0) {
+        bill_free(&self);
+        return -1;
     }
     *bill = self;
-    self = NULL;
-    rc = 0;
-out:
+    return 0;
+}
+
+static int rate_now(struct pg *pg, unsigned split, struct bill *bill, struct err *err)
+{
+    struct bill_usage_list usage = {0};
+    struct price_book *book = NULL;
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    month_range(bill->month, &from_us, &to_us);
+    int rc = price_book_load(pg, bill->account_id, from_us, &book, &bill->price_version, err);
+    if (rc == 0) {
+        bill->currency = *price_book_currency(book);
+        rc = bill_store_usage(pg, bill->account_id, from_us, to_us, split, &usage, err);
+    }
+    if (rc == 0) {
+        rc = bill_compute(book, &usage, bill, err);
+    }
     free(usage.items);
     price_book_free(&book);
-    bill_free(&self);
     return rc;
+}
+
+int bill_estimate(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
+                  struct err *err)
+{
+    struct bill *self = NULL;
+    if (start(pg, account_id, month, &self, err) != 0) {
+        return -1;
+    }
+    if (rate_now(pg, split, self, err) != 0) {
+        bill_free(&self);
+        return -1;
+    }
+    *bill = self;
+    return 0;
+}
+
+int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
+              struct err *err)
+{
+    struct bill *self = NULL;
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    bool issued = false;
+    month_range(month, &from_us, &to_us);
+    if (start(pg, account_id, month, &self, err) != 0) {
+        return -1;
+    }
+    int rc = bill_store_invoice(pg, from_us, self, &issued, err);
+    if (rc == 0) {
+        rc = issued ? bill_share_invoice(pg, split, self, err) : rate_now(pg, split, self, err);
+    }
+    if (rc != 0) {
+        bill_free(&self);
+        return -1;
+    }
+    *bill = self;
+    return 0;
 }
 
 void bill_free(struct bill **bill)
@@ -263,6 +301,7 @@ void bill_free(struct bill **bill)
     if (*bill != NULL) {
         free((*bill)->lines);
         free((*bill)->shares);
+        free((*bill)->buyer);
         free(*bill);
         *bill = NULL;
     }

@@ -47,6 +47,8 @@ struct bill {
     int64_t invoice_id;        /* 0 for estimates */
     char number[32];           /* "" until issued */
     int64_t issued_us, due_us; /* 0 until issued */
+    char digest[65];           /* of the frozen document and lines, in hex; "" until issued */
+    char *buyer;               /* account.billing as it was at issue (JSON); NULL: as it is now */
     char price_book[64];
     int64_t price_version;
     int64_t complete_through_us;
@@ -60,9 +62,15 @@ struct bill {
     int64_t net_minor, tax_minor, total_minor;
 };
 
-/* ERR_NOT_FOUND for an unknown account; ERR_INVALID for a month after the current one. */
+/*
+ * The invoice of the month where one was issued and is not void, with its lines as they are frozen; else an estimate
+ * from the usage there is now. ERR_NOT_FOUND for an unknown account; ERR_INVALID for a month after the current one.
+ */
 int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
               struct err *err);
+/* What the month would be billed at now, issued or not: for corrections, what-if and verification. */
+int bill_estimate(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
+                  struct err *err);
 void bill_free(struct bill **bill);
 const char *bill_state_name(enum bill_state state);
 

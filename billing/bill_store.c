@@ -2,6 +2,7 @@
  * bill_store.c - the usage of a month behind a bill, from the rollups.
  */
 #include "billing/bill_internal.h"
+#include "billing/bill_rows.h"
 
 #include "common/err.h"
 #include "common/text.h"
@@ -67,7 +68,7 @@ int bill_store_account(struct pg *pg, int64_t account_id, struct bill_account *a
     return 0;
 }
 
-static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
+int bill_take_usage(const struct pg_row *row, void *ctx, struct err *err)
 {
     struct bill_usage_list *list = ctx;
     if (list->count == list->capacity) {
@@ -109,8 +110,28 @@ int bill_store_usage(struct pg *pg, int64_t account_id, int64_t from_us, int64_t
                                       PG_P_BOOL((split & BILL_SPLIT_VERSION) != 0),
                                       PG_P_BOOL((split & BILL_SPLIT_DAY) != 0),
                                       PG_P_END};
-    if (pg_stream(pg, &BILL_USAGE, params, take_usage, list, err) != 0) {
+    if (pg_stream(pg, &BILL_USAGE, params, bill_take_usage, list, err) != 0) {
         return err_wrap(err, "usage behind the bill");
     }
     return 0;
+}
+
+static const char *const KINDS[] = {
+    [LINE_USAGE] = "usage",   [LINE_CORRECTION] = "correction",   [LINE_DISCOUNT] = "discount",
+    [LINE_CREDIT] = "credit", [LINE_MINIMUM_FEE] = "minimum_fee", [LINE_TAX] = "tax"};
+
+const char *bill_line_kind_name(enum line_kind kind)
+{
+    return KINDS[kind];
+}
+
+int bill_line_kind_parse(const char *text, enum line_kind *kind, struct err *err)
+{
+    for (unsigned i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
+        if (strcmp(text, KINDS[i]) == 0) {
+            *kind = (enum line_kind)i;
+            return 0;
+        }
+    }
+    return err_set(err, ERR_SYSTEM, "an invoice line is of kind \"%.40s\", which this program does not know", text);
 }

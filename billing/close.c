@@ -1,12 +1,14 @@
 #include "billing/close_internal.h"
 
 #include "billing/bill_rate.h"
+#include "billing/bill_rows.h"
 #include "billing/price_book_internal.h"
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "metering/usage.h"
 #include "schema/pg.h"
 
@@ -141,50 +143,57 @@ static void copy_text(struct buf *out, const char *text)
     }
 }
 
-static const char *kind_name(enum line_kind kind)
-{
-    switch (kind) {
-    case LINE_USAGE:
-        return "usage";
-    case LINE_CORRECTION:
-        return "correction";
-    case LINE_DISCOUNT:
-        return "discount";
-    case LINE_CREDIT:
-        return "credit";
-    case LINE_MINIMUM_FEE:
-        return "minimum_fee";
-    case LINE_TAX:
-        return "tax";
-    }
-    CHECK(false);
-    return "";
-}
-
 static void put_line(struct buf *out, const struct close *close, const struct close_account *account,
                      const struct rated_line *line, int number)
 {
-    bool usage = line->kind == LINE_USAGE;
+    bool metered = line->kind == LINE_USAGE || line->kind == LINE_CORRECTION;
     char price[MONEY_TEXT_BYTES];
+    char list[MONEY_TEXT_BYTES];
     char exact[MONEY_TEXT_BYTES];
     char residue[MONEY_TEXT_BYTES];
+    char period[CALENDAR_TEXT_BYTES];
     decimal_format(line->contracted_price, price);
+    decimal_format(line->list_price, list);
     exact_format(line->exact_amount, exact);
     exact_format(line->residue, residue);
+    calendar_format_day(line->period_us, period);
     buf_printf(out, "%" PRId64 "\t%" PRId64 "\t%d\t%s\t%s\t%d\t", account->account_id, account->invoice_id, number,
-               kind_name(line->kind), usage ? meter_name(line->meter) : "", line->band);
+               bill_line_kind_name(line->kind), metered ? meter_name(line->meter) : "", line->band);
     copy_text(out, line->price_id);
     buf_putc(out, '\t');
     copy_text(out, line->description);
-    buf_printf(out, "\t%" PRId64 "\t%s\t%s\t%s\t%" PRId64 "\t%s\t{\"residue\":\"%s\",\"pricing_unit\":\"%s\"}\n",
-               line->quantity, usage ? meter_unit(line->meter) : "", price, exact, line->amount_minor, close->period,
-               residue, usage ? meter_pricing_unit(line->meter) : "");
+    buf_printf(out, "\t%" PRId64 "\t%s\t%s\t%s\t%" PRId64 "\t%s\t{\"residue\":\"%s\",\"pricing_unit\":\"%s\"",
+               line->quantity, metered ? meter_unit(line->meter) : "", price, exact, line->amount_minor,
+               line->period_us != 0 ? period : close->period, residue, metered ? meter_pricing_unit(line->meter) : "");
+    if (metered && strcmp(list, price) != 0) {
+        buf_printf(out, ",\"list_price\":\"%s\"", list);
+    }
+    if (line->packages != 0) {
+        buf_printf(out, ",\"packages\":%" PRId64, line->packages);
+    }
+    buf_puts(out, "}\n");
+}
+
+/* Names and addresses as they are now: what is printed later must not follow the account. */
+static void put_names(struct buf *out, const struct close_account *account, struct buf *scratch)
+{
+    struct json_writer writer;
+    buf_clear(scratch);
+    json_writer_init(&writer, scratch);
+    json_open_object(&writer, NULL);
+    json_put_text(&writer, "name", account->name);
+    json_put_text(&writer, "display_name", account->display_name);
+    if (account->billing != NULL) {
+        json_put_raw(&writer, "billing", account->billing);
+    }
+    json_close_object(&writer);
+    copy_text(out, buf_text(scratch));
 }
 
 /* The head of the document; its digest covers every field of it and of the lines. */
 static void put_document(struct buf *out, const struct close *close, const struct close_account *account,
                          const struct bill *bill, const char *number, int64_t issued_us, const char *lines,
-                         size_t lines_length)
+                         size_t lines_length, struct buf *scratch)
 {
     uint8_t digest[SHA256_BYTES];
     char hex[SHA256_HEX_BYTES];
@@ -201,7 +210,8 @@ static void put_document(struct buf *out, const struct close *close, const struc
                account->account_id, account->invoice_id, account->revision, number, close->period, bill->currency.code,
                bill->currency.minor_digits, bill->net_minor, bill->tax_minor, bill->total_minor);
     copy_text(out, account->price_book);
-    buf_printf(out, "\t%" PRId64 "\t%s\t%s\t%s", bill->price_version, complete, issued, due);
+    buf_printf(out, "\t%" PRId64 "\t%s\t%s\t%s\t", bill->price_version, complete, issued, due);
+    put_names(out, account, scratch);
     if (buf_ok(out)) {
         sha256_update(state, out->data + start, out->length - start);
     }
@@ -218,6 +228,7 @@ static int write_invoices(struct close *close, struct pg *pg, struct err *err)
 {
     struct buf lines = {0};
     struct buf documents = {0};
+    struct buf scratch = {0};
     size_t *starts = calloc(CLOSE_BATCH_MAX + 1, sizeof *starts);
     struct civil now = {0};
     int64_t number = 0;
@@ -249,7 +260,7 @@ static int write_invoices(struct close *close, struct pg *pg, struct err *err)
             struct buf text = {0};
             buf_printf(&text, "INV-%04d-%06" PRId64, now.year, ++number);
             put_document(&documents, close, &close->batch.accounts[i], close->bills[i], buf_text(&text), issued_us,
-                         lines.data + starts[i], starts[i + 1] - starts[i]);
+                         lines.data + starts[i], starts[i + 1] - starts[i], &scratch);
             buf_free(&text);
         }
     }
@@ -262,6 +273,7 @@ out:
     free(starts);
     buf_free(&lines);
     buf_free(&documents);
+    buf_free(&scratch);
     return rc;
 }
 
@@ -281,6 +293,7 @@ static int batch_in_tx(struct pg *pg, void *ctx, struct err *err)
     }
     for (int i = 0; i < close->batch.count; i++) {
         bill_free(&close->bills[i]);
+        free(close->batch.accounts[i].billing);
     }
     return rc;
 }

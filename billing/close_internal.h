@@ -14,6 +14,7 @@ struct close_account {
     char name[64];
     char display_name[256];
     char price_book[64];
+    char *billing; /* JSON, owned by the batch; NULL: none */
     bool overridden;
     struct usage_totals totals;
 };

@@ -30,7 +30,8 @@ static const struct pg_stmt CLOSE_LOCK_ALL = {.name = "close.lock_all", .sql = L
 static const struct pg_stmt CLOSE_USAGE = {
     .name = "close.usage",
     .sql = "SELECT a.account_id, nextval('invoice_invoice_id_seq') AS invoice_id, a.name, a.display_name, "
-           "a.price_book, u.requests, u.x86, u.arm, u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed, "
+           "a.price_book, nullif(a.billing, '{}')::text AS billing, u.requests, u.x86, u.arm, u.provisioned_x86, "
+           "u.provisioned_arm, u.storage, u.streamed, "
            "(SELECT count(*) FROM invoice_document d WHERE d.account_id = a.account_id AND d.kind = 'invoice' "
            "AND d.period = ($1::timestamptz AT TIME ZONE 'UTC')::date) AS revision, "
            "EXISTS (SELECT FROM price_override o WHERE o.account_id = a.account_id "
@@ -100,9 +101,10 @@ static const struct pg_stmt CLOSE_COPY_LINES = {
 };
 static const struct pg_stmt CLOSE_COPY_DOCUMENTS = {
     .name = "close.copy_documents",
-    .sql = "COPY invoice_document (account_id, invoice_id, revision, number, period, currency, minor_digits, "
-           "net_minor, tax_minor, total_minor, price_book, price_version, complete_through, issued_at, due_at, digest) "
-           "FROM STDIN",
+    .sql =
+        "COPY invoice_document (account_id, invoice_id, revision, number, period, currency, minor_digits, "
+        "net_minor, tax_minor, total_minor, price_book, price_version, complete_through, issued_at, due_at, document, "
+        "digest) FROM STDIN",
     .expect = PG_NO_ROWS,
 };
 static const struct pg_stmt CLOSE_VOID = {
@@ -211,6 +213,7 @@ static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
     (void)snprintf(account->name, sizeof account->name, "%s", pg_get_text(row, "name"));
     (void)snprintf(account->display_name, sizeof account->display_name, "%s", pg_get_text(row, "display_name"));
     (void)snprintf(account->price_book, sizeof account->price_book, "%s", pg_get_text(row, "price_book"));
+    account->billing = pg_is_null(row, "billing") ? NULL : strdup(pg_get_text(row, "billing"));
     return 0;
 }
 

@@ -186,17 +186,34 @@ static bool higher(struct decimal a, struct decimal b)
     return left > right;
 }
 
+static void raise_to_ahead(const struct price_meter *priced, int64_t used, struct decimal *price)
+{
+    for (int i = 0; priced->priced && i < priced->band_count; i++) {
+        /* Volume prices fall back on everything used before, so every band counts there. */
+        bool ahead = priced->model != PRICE_GRADUATED || priced->bands[i].up_to > used;
+        if (ahead && higher(priced->bands[i].contracted_price, *price)) {
+            *price = priced->bands[i].contracted_price;
+        }
+    }
+}
+
 int rate_worst_case(const struct price_book *book, enum meter meter, int64_t used, int64_t quantity, int64_t *picos,
                     struct err *err)
 {
     const struct price_meter *priced = &book->meters[meter];
     struct decimal price = {0};
     struct exact exact = {0};
-    for (int i = 0; priced->priced && i < priced->band_count; i++) {
-        /* Volume prices fall back on everything used before, so every band counts there. */
-        bool ahead = priced->model != PRICE_GRADUATED || priced->bands[i].up_to > used;
-        if (ahead && higher(priced->bands[i].contracted_price, price)) {
-            price = priced->bands[i].contracted_price;
+    raise_to_ahead(priced, used, &price);
+    /* A unit may take the place of another meter's in an allowance they share: then that one is paid for. */
+    for (int i = 0; i < book->free_count; i++) {
+        bool shares = false;
+        for (int k = 0; k < book->free[i].meter_count; k++) {
+            shares = shares || book->free[i].meters[k] == meter;
+        }
+        for (int k = 0; shares && k < book->free[i].meter_count; k++) {
+            if (book->free[i].meters[k] != meter && book->meters[book->free[i].meters[k]].model != PRICE_PACKAGE) {
+                raise_to_ahead(&book->meters[book->free[i].meters[k]], 0, &price);
+            }
         }
     }
     int64_t per = meter_per_pricing_unit(meter);

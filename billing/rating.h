@@ -59,6 +59,7 @@ struct rated_line {
     struct exact exact_amount;
     int64_t amount_minor; /* rounded once */
     struct exact residue; /* exact_amount - amount_minor */
+    int64_t period_us;    /* corrections: start of the month they are about; 0: the bill's month */
 };
 
 #define RATED_LINES_MAX 160 /* METER_COUNT * (bands + free), rounded up */

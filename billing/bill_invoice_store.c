@@ -1,0 +1,191 @@
+/*
+ * bill_invoice_store.c - an issued invoice as it is frozen, and the usage its seals had seen.
+ */
+#include "billing/bill_internal.h"
+
+#include "billing/bill_rows.h"
+#include "common/digest.h"
+#include "common/err.h"
+#include "common/json.h"
+#include "common/text.h"
+#include "schema/pg.h"
+
+#include <cjson/cJSON.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct pg_stmt INVOICE = {
+    .name = "bill.invoice",
+    .sql = "SELECT invoice_id, state, number, currency, minor_digits, net_minor, tax_minor, total_minor, price_book, "
+           "price_version, coalesce(complete_through, issued_at) AS complete_through, issued_at, due_at, digest, "
+           "document::text AS document FROM invoice WHERE account_id = $1::int8 AND kind = 'invoice' "
+           "AND period = ($2::timestamptz AT TIME ZONE 'UTC')::date AND state <> 'void' "
+           "ORDER BY invoice_id DESC LIMIT 1",
+    .expect = PG_MAYBE_ROW,
+};
+static const struct pg_stmt LINES = {
+    .name = "bill.invoice_lines",
+    .sql = "SELECT kind, meter, band, price_id, description, quantity::int8 AS quantity, unit_price::text AS price, "
+           "trim_scale(exact_amount)::text AS exact, amount_minor, period::timestamp AT TIME ZONE 'UTC' AS period, "
+           "coalesce(detail->>'list_price', unit_price::text) AS list_price, coalesce(detail->>'packages', '0')::int8 "
+           "AS packages, coalesce(detail->>'residue', '0') AS residue FROM invoice_line "
+           "WHERE account_id = $1::int8 AND invoice_id = $2::int8 ORDER BY line",
+    .expect = PG_ANY_ROWS,
+};
+static const struct pg_stmt USAGE_SEALED = {
+    .name = "bill.usage_sealed",
+    .sql =
+        "WITH sealed AS (SELECT day, max(run_id) AS run_id FROM usage_seal WHERE account_id = $1::int8 "
+        "AND sealed_at <= $6::timestamptz AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date "
+        "AND day < ($3::timestamptz AT TIME ZONE 'UTC')::date GROUP BY day) "
+        "SELECT u.function_id, coalesce(f.name, '') AS name, u.version, u.memory_mib, u.day, u.requests, u.x86, u.arm, "
+        "u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed FROM (SELECT r.function_id, "
+        "CASE WHEN $4::bool THEN r.version ELSE -1 END AS version, "
+        "CASE WHEN $4::bool THEN r.memory_mib ELSE 0 END AS memory_mib, "
+        "CASE WHEN $5::bool THEN date_trunc('day', r.started_at) ELSE 'epoch'::timestamptz END AS day, "
+        "sum(r.billed_requests)::int8 AS requests, "
+        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 0), 0)::int8 AS x86, "
+        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 8), 0)::int8 AS arm, "
+        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 4), 0)::int8 AS provisioned_x86, "
+        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 12), 0)::int8 AS provisioned_arm, "
+        "sum(greatest(r.ephemeral_mib - 512, 0)::int8 * r.billed_ms)::int8 AS storage, "
+        "coalesce(sum(greatest(r.response_bytes - 6291456, 0)) FILTER (WHERE r.flags & 16 = 16), 0)::int8 AS streamed "
+        "FROM usage_record r JOIN sealed d ON d.day = (r.started_at AT TIME ZONE 'UTC')::date "
+        "JOIN seal_cursor c ON c.run_id = d.run_id AND c.producer_id = r.producer_id "
+        "WHERE r.account_id = $1::int8 AND r.started_at >= $2::timestamptz AND r.started_at < $3::timestamptz "
+        "AND (r.epoch, r.sequence) <= (c.epoch, c.last_sequence) GROUP BY 1, 2, 3, 4) u "
+        "LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
+        "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
+    .expect = PG_ANY_ROWS,
+};
+
+struct found {
+    struct bill *bill;
+    int line_room;
+    bool any;
+};
+
+static void take_names(struct bill *bill, const char *document)
+{
+    cJSON *tree = cJSON_Parse(document);
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "name"));
+    const char *display = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "display_name"));
+    const cJSON *billing = cJSON_GetObjectItemCaseSensitive(tree, "billing");
+    if (name != NULL) {
+        (void)text_copy(bill->account_name, sizeof bill->account_name, name);
+    }
+    if (display != NULL && display[0] != '\0') {
+        (void)text_copy(bill->display_name, sizeof bill->display_name, display);
+    }
+    if (billing != NULL) {
+        bill->buyer = cJSON_PrintUnformatted(billing);
+    }
+    cJSON_Delete(tree);
+}
+
+static int take_invoice(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct found *found = ctx;
+    struct bill *bill = found->bill;
+    size_t length = 0;
+    const void *digest = pg_get_bytes(row, "digest", &length);
+    const char *state = pg_get_text(row, "state");
+    found->any = true;
+    bill->state = strcmp(state, "credited") == 0 ? BILL_CREDITED : BILL_ISSUED;
+    bill->invoice_id = pg_get_i64(row, "invoice_id");
+    bill->issued_us = pg_get_time(row, "issued_at");
+    bill->due_us = pg_get_time_or(row, "due_at", 0);
+    bill->price_version = pg_get_i64(row, "price_version");
+    bill->complete_through_us = pg_get_time(row, "complete_through");
+    bill->late_pending = 0;
+    bill->net_minor = pg_get_i64(row, "net_minor");
+    bill->tax_minor = pg_get_i64(row, "tax_minor");
+    bill->total_minor = pg_get_i64(row, "total_minor");
+    (void)text_copy(bill->number, sizeof bill->number, pg_get_text(row, "number"));
+    (void)text_copy(bill->price_book, sizeof bill->price_book, pg_get_text(row, "price_book"));
+    if (digest != NULL && length == SHA256_BYTES) {
+        hex_encode(digest, length, bill->digest);
+    }
+    take_names(bill, pg_get_text(row, "document"));
+    return currency_find(pg_get_text(row, "currency"), "currency", &bill->currency, err);
+}
+
+static int take_amounts(const struct pg_row *row, struct rated_line *line, struct err *err)
+{
+    int64_t per = line->packages > 0 ? 1 : meter_per_pricing_unit(line->meter);
+    if (decimal_parse(pg_get_text(row, "price"), "unit_price", PRICE_SCALE_MAX, &line->contracted_price, err) != 0 ||
+        decimal_parse(pg_get_text(row, "list_price"), "list_price", PRICE_SCALE_MAX, &line->list_price, err) != 0 ||
+        exact_parse(pg_get_text(row, "exact"), "exact_amount", &line->exact_amount, err) != 0 ||
+        exact_parse(pg_get_text(row, "residue"), "residue", &line->residue, err) != 0) {
+        return -1;
+    }
+    line->list_amount = line->exact_amount;
+    if (line->kind != LINE_USAGE && line->kind != LINE_CORRECTION) {
+        return 0;
+    }
+    return exact_product(line->packages > 0 ? line->packages : line->quantity, line->list_price, per,
+                         &line->list_amount, err);
+}
+
+static int take_line(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct found *found = ctx;
+    struct bill *bill = found->bill;
+    const char *meter = pg_get_text(row, "meter");
+    if (bill->line_count == found->line_room) {
+        int room = found->line_room == 0 ? 16 : found->line_room * 2;
+        struct rated_line *more = realloc(bill->lines, (size_t)room * sizeof *more);
+        if (more == NULL) {
+            return err_set(err, ERR_SYSTEM, "bill: out of memory");
+        }
+        bill->lines = more;
+        found->line_room = room;
+    }
+    struct rated_line *line = &bill->lines[bill->line_count++];
+    *line = (struct rated_line){.band = (int)pg_get_i64(row, "band"),
+                                .quantity = pg_get_i64(row, "quantity"),
+                                .packages = pg_get_i64(row, "packages"),
+                                .amount_minor = pg_get_i64(row, "amount_minor")};
+    (void)text_copy(line->price_id, sizeof line->price_id, pg_get_text(row, "price_id"));
+    (void)text_copy(line->description, sizeof line->description, pg_get_text(row, "description"));
+    if (bill_line_kind_parse(pg_get_text(row, "kind"), &line->kind, err) != 0 ||
+        (meter[0] != '\0' && meter_parse(meter, "meter", &line->meter, err) != 0)) {
+        return -1;
+    }
+    line->period_us = line->kind == LINE_CORRECTION ? pg_get_time(row, "period") : 0;
+    return take_amounts(row, line, err);
+}
+
+int bill_store_invoice(struct pg *pg, int64_t from_us, struct bill *bill, bool *any, struct err *err)
+{
+    struct found found = {.bill = bill};
+    const struct pg_param params[] = {PG_P_I64(bill->account_id), PG_P_TIME(from_us), PG_P_END};
+    if (pg_run(pg, &INVOICE, params, take_invoice, &found, NULL, err) != 0) {
+        return err_wrap(err, "bill");
+    }
+    *any = found.any;
+    if (!found.any) {
+        return 0;
+    }
+    const struct pg_param of_invoice[] = {PG_P_I64(bill->account_id), PG_P_I64(bill->invoice_id), PG_P_END};
+    return pg_run(pg, &LINES, of_invoice, take_line, &found, NULL, err) == 0
+               ? 0
+               : err_wrap(err, "lines of %s", bill->number);
+}
+
+int bill_store_usage_sealed(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, unsigned split,
+                            int64_t as_of_us, struct bill_usage_list *list, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id),
+                                      PG_P_TIME(from_us),
+                                      PG_P_TIME(to_us),
+                                      PG_P_BOOL((split & BILL_SPLIT_VERSION) != 0),
+                                      PG_P_BOOL((split & BILL_SPLIT_DAY) != 0),
+                                      PG_P_TIME(as_of_us),
+                                      PG_P_END};
+    return pg_stream(pg, &USAGE_SEALED, params, bill_take_usage, list, err) == 0
+               ? 0
+               : err_wrap(err, "usage of the invoice");
+}
