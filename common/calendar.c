@@ -204,25 +204,53 @@ int calendar_parse(const char *text, const char *field, int64_t *at_us, struct e
     return 0;
 }
 
+/* Exactly so many digits: unlike with printf, the compiler and the reader can see that the text fits. */
+static char *put_digits(char *at, int value, int count)
+{
+    for (int i = count; i > 0; i--) {
+        at[i - 1] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return at + count;
+}
+
+static char *put_part(char *at, char before, int value, int count)
+{
+    *at = before;
+    return put_digits(at + 1, value, count);
+}
+
+static char *put_day(char *at, int64_t at_us, struct civil *c)
+{
+    calendar_split(at_us < 0 ? 0 : at_us < END_US ? at_us : END_US - 1, c);
+    at = put_digits(at, c->year, 4);
+    at = put_part(at, '-', c->month, 2);
+    return put_part(at, '-', c->day, 2);
+}
+
+static char *put_second(char *at, int64_t at_us, struct civil *c)
+{
+    at = put_day(at, at_us, c);
+    at = put_part(at, 'T', c->hour, 2);
+    at = put_part(at, ':', c->minute, 2);
+    return put_part(at, ':', c->second, 2);
+}
+
 void calendar_format(int64_t at_us, char text[CALENDAR_TEXT_BYTES])
 {
     struct civil c;
-    calendar_split(at_us, &c);
-    (void)snprintf(text, CALENDAR_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year, c.month, c.day, c.hour,
-                   c.minute, c.second);
+    memcpy(put_second(text, at_us, &c), "Z", 2);
 }
 
 void calendar_format_us(int64_t at_us, char text[CALENDAR_TEXT_BYTES])
 {
     struct civil c;
-    calendar_split(at_us, &c);
-    (void)snprintf(text, CALENDAR_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", c.year, c.month, c.day, c.hour,
-                   c.minute, c.second, c.micros);
+    char *at = put_second(text, at_us, &c);
+    memcpy(put_part(at, '.', c.micros, 6), "Z", 2);
 }
 
 void calendar_format_day(int64_t at_us, char text[CALENDAR_TEXT_BYTES])
 {
     struct civil c;
-    calendar_split(at_us, &c);
-    (void)snprintf(text, CALENDAR_TEXT_BYTES, "%04d-%02d-%02d", c.year, c.month, c.day);
+    *put_day(text, at_us, &c) = '\0';
 }

@@ -35,7 +35,8 @@ struct month month_next(struct month month);
 /* RFC 3339 date-time with offset or Z, or a bare "YYYY-MM-DD" (midnight UTC). */
 int calendar_parse(const char *text, const char *field, int64_t *at_us, struct err *err);
 
-/* "2026-11-23T10:44:50Z"; with _us always six digits of fraction; day: "2026-11-23". */
+/* "2026-11-23T10:44:50Z"; with _us always six digits of fraction; day: "2026-11-23". A time
+ * outside the years 1970 to 9999 is shown as the nearest one inside. */
 void calendar_format(int64_t at_us, char text[CALENDAR_TEXT_BYTES]);
 void calendar_format_us(int64_t at_us, char text[CALENDAR_TEXT_BYTES]);
 void calendar_format_day(int64_t at_us, char text[CALENDAR_TEXT_BYTES]);

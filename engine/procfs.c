@@ -13,7 +13,7 @@ typedef uint64_t visit_fn(pid_t pid);
 
 static ssize_t read_file(pid_t pid, const char *name, char *text, size_t room)
 {
-    char path[64];
+    char path[96]; /* longer than any name that callers make */
     (void)snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {

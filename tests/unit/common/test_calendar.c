@@ -143,6 +143,33 @@ START_TEST(starts_of_days_and_hours)
 }
 END_TEST
 
+START_TEST(texts_fit_and_times_outside_are_shown_as_the_nearest)
+{
+    static const struct {
+        int64_t at_us;
+        const char *text;
+    } rows[] = {
+        {0, "1970-01-01T00:00:00.000000Z"},
+        {-1, "1970-01-01T00:00:00.000000Z"},
+        {INT64_MIN, "1970-01-01T00:00:00.000000Z"},
+        {INT64_C(1763943482871290), "2025-11-24T00:18:02.871290Z"},
+        {INT64_C(253402300799999999), "9999-12-31T23:59:59.999999Z"},
+        {INT64_C(253402300800000000), "9999-12-31T23:59:59.999999Z"},
+        {INT64_MAX, "9999-12-31T23:59:59.999999Z"},
+    };
+    char text[CALENDAR_TEXT_BYTES];
+    memset(text, 'x', sizeof text);
+    calendar_format_us(rows[_i].at_us, text);
+    ck_assert_str_eq(text, rows[_i].text);
+    calendar_format(rows[_i].at_us, text);
+    ck_assert_int_eq(strncmp(text, rows[_i].text, 19), 0);
+    ck_assert_str_eq(text + 19, "Z");
+    calendar_format_day(rows[_i].at_us, text);
+    ck_assert_int_eq(strncmp(text, rows[_i].text, 10), 0);
+    ck_assert_int_eq(text[10], '\0');
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("calendar");
@@ -153,6 +180,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_month_is_a_half_open_range);
     tcase_add_test(tc, every_day_follows_the_one_before);
     tcase_add_test(tc, starts_of_days_and_hours);
+    tcase_add_loop_test(tc, texts_fit_and_times_outside_are_shown_as_the_nearest, 0, 7);
     suite_add_tcase(s, tc);
     return s;
 }
