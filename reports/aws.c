@@ -12,36 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const COLUMNS[] = {"InvoiceID",
-                                      "PayerAccountId",
-                                      "LinkedAccountId",
-                                      "RecordType",
-                                      "RecordID",
-                                      "BillingPeriodStartDate",
-                                      "BillingPeriodEndDate",
-                                      "InvoiceDate",
-                                      "PayerAccountName",
-                                      "LinkedAccountName",
-                                      "TaxationAddress",
-                                      "PayerPONumber",
-                                      "ProductCode",
-                                      "ProductName",
-                                      "SellerOfRecord",
-                                      "UsageType",
-                                      "Operation",
-                                      "RateId",
-                                      "ItemDescription",
-                                      "UsageStartDate",
-                                      "UsageEndDate",
-                                      "UsageQuantity",
-                                      "BlendedRate",
-                                      "CurrencyCode",
-                                      "CostBeforeTax",
-                                      "Credits",
-                                      "TaxAmount",
-                                      "TaxType",
-                                      "TotalCost"};
-
 static const char *const USAGE_TYPES[METER_COUNT] = {
     [METER_REQUESTS] = "Request",
     [METER_COMPUTE_X86] = "Lambda-GB-Second",
@@ -57,14 +27,6 @@ static const char *const USAGE_TYPES[METER_COUNT] = {
 struct amounts {
     int64_t net, credit, tax;
 };
-
-void aws_header(struct csv *csv)
-{
-    for (size_t i = 0; i < sizeof COLUMNS / sizeof COLUMNS[0]; i++) {
-        csv_word(csv, COLUMNS[i]);
-    }
-    csv_row_end(csv);
-}
 
 static void put_time(struct csv *csv, int64_t at_us)
 {

@@ -32,44 +32,87 @@ static void field_begin(struct csv *csv)
     csv->row_begun = true;
 }
 
-static void put(struct csv *csv, const char *prefix, const char *text)
+/* Which bytes make a field need quotes wherever they stand. */
+static bool special(char c)
 {
-    bool quoted = csv->quote_all || *prefix != '\0' || text[strcspn(text, ",\"\r\n")] != '\0' || text[0] == ' ' ||
-                  text[0] == '#' || (text[0] != '\0' && text[strlen(text) - 1] == ' ');
-    field_begin(csv);
-    if (!quoted) {
-        buf_puts(&csv->buf, text);
+    return c == ',' || c == '"' || c == '\r' || c == '\n';
+}
+
+static bool must_quote(const char *text, size_t length)
+{
+    if (length == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (special(text[i])) {
+            return true;
+        }
+    }
+    return text[0] == ' ' || text[0] == '#' || text[length - 1] == ' ';
+}
+
+static void put(const struct csv *csv, struct buf *out, const char *prefix, const char *text)
+{
+    size_t length = strlen(text);
+    if (!csv->quote_all && *prefix == '\0' && !must_quote(text, length)) {
+        buf_append(out, text, length);
         return;
     }
-    buf_putc(&csv->buf, '"');
-    buf_puts(&csv->buf, prefix);
+    buf_putc(out, '"');
+    buf_puts(out, prefix);
     for (const char *quote = strchr(text, '"'); quote != NULL; quote = strchr(text, '"')) {
-        buf_append(&csv->buf, text, (size_t)(quote - text) + 1);
-        buf_putc(&csv->buf, '"');
+        buf_append(out, text, (size_t)(quote - text) + 1);
+        buf_putc(out, '"');
         text = quote + 1;
     }
-    buf_puts(&csv->buf, text);
-    buf_putc(&csv->buf, '"');
+    buf_puts(out, text);
+    buf_putc(out, '"');
+}
+
+void csv_cell_text(const struct csv *csv, const char *text, struct buf *cell)
+{
+    const char *value = text != NULL ? text : "";
+    bool formula = value[0] != '\0' && strchr("=+-@\t\r\n", value[0]) != NULL;
+    put(csv, cell, csv->safe && formula ? "'" : "", value);
+}
+
+void csv_cell_word(const struct csv *csv, const char *word, struct buf *cell)
+{
+    put(csv, cell, "", word != NULL ? word : "");
 }
 
 void csv_text(struct csv *csv, const char *text)
 {
-    const char *value = text != NULL ? text : "";
-    bool formula = value[0] != '\0' && strchr("=+-@\t\r\n", value[0]) != NULL;
-    put(csv, csv->safe && formula ? "'" : "", value);
+    field_begin(csv);
+    csv_cell_text(csv, text, &csv->buf);
 }
 
 void csv_word(struct csv *csv, const char *word)
 {
-    put(csv, "", word != NULL ? word : "");
+    field_begin(csv);
+    csv_cell_word(csv, word, &csv->buf);
+}
+
+void csv_raw(struct csv *csv, const char *bytes, size_t length)
+{
+    field_begin(csv);
+    buf_append(&csv->buf, bytes, length);
 }
 
 void csv_i64(struct csv *csv, int64_t value)
 {
-    struct buf number = {0};
-    buf_i64(&number, value);
-    put(csv, "", buf_text(&number));
-    buf_free(&number);
+    char digits[24];
+    char *at = digits + sizeof digits - 1;
+    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    *at = '\0';
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) {
+        *--at = '-';
+    }
+    csv_word(csv, at);
 }
 
 void csv_row_end(struct csv *csv)

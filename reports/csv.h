@@ -32,6 +32,11 @@ void csv_text(struct csv *csv, const char *text);
 /* Text of this program (words, numbers, times): never made safe. */
 void csv_word(struct csv *csv, const char *word);
 void csv_i64(struct csv *csv, int64_t value);
+/* A field as it stands in the file, appended to cell: for whoever writes the same one into many rows with csv_raw. */
+void csv_cell_text(const struct csv *csv, const char *text, struct buf *cell);
+void csv_cell_word(const struct csv *csv, const char *word, struct buf *cell);
+/* Bytes that are fields already, commas included; they begin a row or go on with it. */
+void csv_raw(struct csv *csv, const char *bytes, size_t length);
 void csv_row_end(struct csv *csv);
 /* Hands over what is buffered and releases; -1 with the first error. */
 int csv_end(struct csv *csv, struct err *err);

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "reports/columns.h"
+
 #define FOCUS_V12 1u
 #define FOCUS_V13 2u
 #define FOCUS_V14 4u
@@ -57,16 +59,20 @@ enum focus_value {
     X_PRICE_BOOK,
     X_PRICE_VERSION,
     X_ROUNDING,
-    X_STATE
+    X_STATE,
+    FOCUS_VALUE_COUNT
 };
 
+/* What the field is on its own: FOCUS has more to say (focus_rows.c keeps to it), e.g. that a tax has no quantity. */
 struct focus_column {
-    const char *name;
+    struct report_column column;
     unsigned versions;
     enum focus_value value;
 };
 
 extern const struct focus_column FOCUS_COLUMNS[];
 extern const size_t FOCUS_COLUMN_COUNT;
+
+unsigned focus_version_bit(enum report_focus_version version);
 
 #endif

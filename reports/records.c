@@ -14,19 +14,6 @@
 #include <stddef.h>
 #include <string.h>
 
-void records_header(struct csv *csv)
-{
-    static const char *const COLUMNS[] = {
-        "account",        "function_id",     "function",      "version",       "started_at",     "request_id",
-        "attempt",        "status",          "cold",          "provisioned",   "arch",           "duration_us",
-        "init_us",        "billed_ms",       "memory_mib",    "mb_ms",         "peak_kib",       "cpu_us",
-        "response_bytes", "billed_requests", "ephemeral_mib", "storage_mb_ms", "streamed_bytes", "flags"};
-    for (size_t i = 0; i < sizeof COLUMNS / sizeof COLUMNS[0]; i++) {
-        csv_word(csv, COLUMNS[i]);
-    }
-    csv_row_end(csv);
-}
-
 static void put_id(struct csv *csv, const char *prefix, int64_t id)
 {
     char text[ID_TEXT_BYTES];

@@ -8,7 +8,6 @@
 
 struct pg;
 
-void records_header(struct csv *csv);
 int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, struct err *err);
 
 #endif

@@ -1,8 +1,12 @@
 #include "reports/report.h"
 
 #include "billing/bill.h"
+#include "common/buf.h"
 #include "common/err.h"
+#include "common/ids.h"
+#include "reports/columns.h"
 #include "reports/focus.h"
+#include "reports/metadata.h"
 #include "reports/printed.h"
 #include "reports/records.h"
 #include "reports/report_internal.h"
@@ -33,8 +37,7 @@ static const struct {
 /* Layouts this program can write; the others answer that they cannot. */
 static bool written(enum report_layout layout)
 {
-    return layout == REPORT_SUMMARY || layout == REPORT_FOCUS || layout == REPORT_AWS || layout == REPORT_RECORDS ||
-           layout == REPORT_HTML || layout == REPORT_PDF;
+    return layout != REPORT_UBL;
 }
 
 int report_layout_parse(const char *text, const char *field, enum report_layout *layout, struct err *err)
@@ -45,7 +48,9 @@ int report_layout_parse(const char *text, const char *field, enum report_layout 
             return 0;
         }
     }
-    return err_field(err, field, "%s is \"%.40s\"; layouts are summary, focus, aws, records, html and pdf",
+    return err_field(err, field,
+                     "%s is \"%.40s\"; layouts are summary, focus, focus-invoice, focus-period, "
+                     "focus-schema, csvw, aws, records, html and pdf",
                      field[0] == '/' ? field + 1 : field, text);
 }
 
@@ -78,6 +83,17 @@ const char *report_file_extension(enum report_layout layout)
     return LAYOUTS[layout].extension;
 }
 
+void report_file_name(int64_t account_id, struct month month, enum report_layout layout, struct buf *name)
+{
+    char text[CALENDAR_TEXT_BYTES];
+    char id[ID_TEXT_BYTES] = "all";
+    month_format(month, text);
+    if (account_id != 0) {
+        id_format("acct", account_id, id);
+    }
+    buf_printf(name, "bill-%s-%s-%s.%s", id, text, LAYOUTS[layout].name, LAYOUTS[layout].extension);
+}
+
 /* ---- one report: a layout, and whatever it needs ---- */
 
 struct report {
@@ -85,6 +101,7 @@ struct report {
     struct month month;
     const struct report_options *options;
     struct csv csv;
+    struct focus_period period; /* of REPORT_FOCUS_PERIOD */
 };
 
 static const char *issuer_of(const struct report_options *options)
@@ -92,43 +109,32 @@ static const char *issuer_of(const struct report_options *options)
     return options->issuer != NULL ? options->issuer : "Farthing";
 }
 
-static int begin(struct report *report, report_sink_fn *sink, void *ctx, struct err *err)
+/* Layouts that are tables: of one bill or of many. */
+static bool is_table(enum report_layout layout)
+{
+    size_t at = 0;
+    return report_column_next(layout, REPORT_FOCUS_1_4, &at) != NULL;
+}
+
+static void begin(struct report *report, report_sink_fn *sink, void *ctx)
 {
     enum report_layout layout = report->options->layout;
-    if (!written(layout)) {
-        return err_field(err, "layout", "layout %s cannot be written", LAYOUTS[layout].name);
-    }
     csv_begin(&report->csv, report->options, layout == REPORT_AWS, sink, ctx);
-    return 0;
+    report_columns_header(&report->csv, layout, report->options->focus_version);
 }
 
-static void write_header(struct report *report)
+static void write_bill(struct report *report, const struct bill *bill)
 {
+    const struct focus focus = {.version = report->options->focus_version, .issuer = issuer_of(report->options)};
     switch ((int)report->options->layout) {
-    case REPORT_FOCUS:
-        focus_header(&report->csv, report->options->focus_version);
+    case REPORT_FOCUS_INVOICE:
+        focus_invoice_bill(&report->csv, &focus, bill);
+        break;
+    case REPORT_FOCUS_PERIOD:
+        focus_period_add(&report->period, bill);
         break;
     case REPORT_AWS:
-        aws_header(&report->csv);
-        break;
-    case REPORT_RECORDS:
-        records_header(&report->csv);
-        break;
-    default:
-        summary_header(&report->csv);
-    }
-}
-
-static void write_bill(struct report *report, const struct bill *bill, const struct map *tags)
-{
-    const char *issuer = issuer_of(report->options);
-    const struct focus focus = {.version = report->options->focus_version, .issuer = issuer, .tags = tags};
-    switch ((int)report->options->layout) {
-    case REPORT_FOCUS:
-        focus_bill(&report->csv, &focus, bill);
-        break;
-    case REPORT_AWS:
-        aws_bill(&report->csv, bill, issuer);
+        aws_bill(&report->csv, bill, focus.issuer);
         break;
     default:
         summary_bill(&report->csv, bill);
@@ -140,31 +146,29 @@ static int write_account(int64_t account_id, void *ctx, struct err *err)
 {
     struct report *report = ctx;
     struct bill *bill = NULL;
-    struct map *tags = NULL;
-    enum report_layout layout = report->options->layout;
-    unsigned split =
-        layout == REPORT_FOCUS ? BILL_SPLIT_FUNCTION | BILL_SPLIT_VERSION | BILL_SPLIT_DAY : BILL_SPLIT_FUNCTION;
-    if (layout == REPORT_RECORDS) {
+    const struct focus focus = {.version = report->options->focus_version, .issuer = issuer_of(report->options)};
+    if (report->options->layout == REPORT_RECORDS) {
         return records_month(&report->csv, report->pg, account_id, report->month, err);
     }
-    int rc = bill_load(report->pg, account_id, report->month, split, &bill, err);
-    if (rc == 0 && layout == REPORT_FOCUS) {
-        rc = report_store_tags(report->pg, account_id, &tags, err);
+    if (report->options->layout == REPORT_FOCUS) {
+        return focus_month(&report->csv, report->pg, account_id, report->month, &focus, err);
     }
-    if (rc == 0) {
-        write_bill(report, bill, tags);
+    if (bill_load(report->pg, account_id, report->month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
+        return -1;
     }
-    report_store_tags_free(&tags);
+    write_bill(report, bill);
     bill_free(&bill);
-    return rc;
+    return 0;
 }
 
 static int end(struct report *report, int rc, struct err *err)
 {
+    const struct focus focus = {.version = report->options->focus_version, .issuer = issuer_of(report->options)};
     if (rc != 0) {
         csv_abandon(&report->csv);
         return -1;
     }
+    focus_period_row(&report->csv, &focus, &report->period);
     return csv_end(&report->csv, err);
 }
 
@@ -190,17 +194,39 @@ static int write_printed(struct pg *pg, int64_t account_id, struct month month, 
     return rc;
 }
 
+/* Says what the columns are: no database is asked. */
+static int write_metadata(int64_t account_id, struct month month, const struct report_options *options,
+                          report_sink_fn *sink, void *ctx, struct err *err)
+{
+    struct buf text = {0};
+    struct buf url = {0};
+    if (options->layout == REPORT_FOCUS_SCHEMA) {
+        metadata_focus(options->focus_version, &text);
+    } else {
+        report_file_name(account_id, month, options->csvw_of, &url);
+        metadata_csvw(options, buf_text(&url), &text);
+    }
+    int rc =
+        buf_ok(&text) ? sink(text.data, text.length, ctx, err) : err_set(err, ERR_SYSTEM, "metadata: out of memory");
+    buf_free(&text);
+    buf_free(&url);
+    return rc;
+}
+
 int report_bill(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                 report_sink_fn *sink, void *ctx, struct err *err)
 {
     struct report report = {.pg = pg, .month = month, .options = options};
+    if (options->layout == REPORT_CSVW && !is_table(options->csvw_of)) {
+        return err_field(err, "csvw_of", "csvw_of is %s, which is no table", LAYOUTS[options->csvw_of].name);
+    }
+    if (options->layout == REPORT_FOCUS_SCHEMA || options->layout == REPORT_CSVW) {
+        return write_metadata(account_id, month, options, sink, ctx, err);
+    }
     if (options->layout == REPORT_HTML || options->layout == REPORT_PDF) {
         return write_printed(pg, account_id, month, options, sink, ctx, err);
     }
-    if (begin(&report, sink, ctx, err) != 0) {
-        return -1;
-    }
-    write_header(&report);
+    begin(&report, sink, ctx);
     return end(&report, write_account(account_id, &report, err), err);
 }
 
@@ -208,9 +234,13 @@ int report_all(struct pg *pg, struct month month, const struct report_options *o
                struct err *err)
 {
     struct report report = {.pg = pg, .month = month, .options = options};
-    if (begin(&report, sink, ctx, err) != 0) {
-        return -1;
+    if (options->layout == REPORT_FOCUS_SCHEMA || (options->layout == REPORT_CSVW && is_table(options->csvw_of))) {
+        return write_metadata(0, month, options, sink, ctx, err);
     }
-    write_header(&report);
+    if (!is_table(options->layout)) {
+        return err_field(err, "layout", "layout %s is one bill's: it cannot be had for all accounts in one file",
+                         LAYOUTS[options->layout].name);
+    }
+    begin(&report, sink, ctx);
     return end(&report, report_store_accounts(pg, month, write_account, &report, err), err);
 }

@@ -13,6 +13,7 @@
 
 #include "common/calendar.h"
 
+struct buf;
 struct err;
 struct party;
 struct pg;
@@ -56,10 +57,13 @@ const char *report_layout_name(enum report_layout layout);
 const char *report_media_type(enum report_layout layout);
 const char *report_file_extension(enum report_layout layout);
 
+/* "bill-acct_100000000001-2026-10-focus.csv"; account 0: "all". */
+void report_file_name(int64_t account_id, struct month month, enum report_layout layout, struct buf *name);
+
 /* One account and month: from the issued invoice when there is one, otherwise an estimate marked as such. */
 int report_bill(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                 report_sink_fn *sink, void *ctx, struct err *err);
-/* All accounts with anything on their bill, in order of account id, in one file (summary, focus, aws, records only). */
+/* All accounts with anything on their bill, in order of account id, in one file: layouts that are tables only. */
 int report_all(struct pg *pg, struct month month, const struct report_options *options, report_sink_fn *sink, void *ctx,
                struct err *err);
 

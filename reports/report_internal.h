@@ -1,5 +1,5 @@
 /*
- * report_internal.h - the layouts, for report.c. Each writes one bill; header says whether column names come first.
+ * report_internal.h - the layouts, for report.c. Each writes the rows of one bill; columns.h has their headers.
  */
 #ifndef FARTHING_REPORTS_REPORT_INTERNAL_H
 #define FARTHING_REPORTS_REPORT_INTERNAL_H
@@ -11,10 +11,8 @@
 /* Own units to pricing units, exactly: "140000", "0.0009765625". */
 void report_quantity(enum meter meter, int64_t quantity, char text[MONEY_TEXT_BYTES]);
 
-void summary_header(struct csv *csv);
 void summary_bill(struct csv *csv, const struct bill *bill);
 
-void aws_header(struct csv *csv);
 void aws_bill(struct csv *csv, const struct bill *bill, const char *issuer);
 
 #endif

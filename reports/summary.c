@@ -7,32 +7,17 @@
 #include "reports/report_internal.h"
 
 #include "common/ids.h"
+#include "reports/digits.h"
 
 #include <stdio.h>
 #include <string.h>
 
 void report_quantity(enum meter meter, int64_t quantity, char text[MONEY_TEXT_BYTES])
 {
-    struct exact exact;
-    /* One currency unit a pricing unit makes the amount the quantity. */
-    if (exact_product(quantity, (struct decimal){.value = 1}, meter_per_pricing_unit(meter), &exact, NULL) == 0) {
-        exact_format(exact, text);
-        return;
+    if (digits_product(quantity, (struct decimal){.value = 1}, meter_per_pricing_unit(meter), text) < 0) {
+        /* Beyond all range: whole pricing units are what is printed then. */
+        (void)digits_i64(quantity / meter_per_pricing_unit(meter), text);
     }
-    /* Beyond the range of exact: whole pricing units are all that is printed then (1.5 * 10^12 of them and more). */
-    (void)snprintf(text, MONEY_TEXT_BYTES, "%lld", (long long)(quantity / meter_per_pricing_unit(meter)));
-}
-
-void summary_header(struct csv *csv)
-{
-    static const char *const COLUMNS[] = {
-        "record_type", "account",          "account_name", "month",    "state", "invoice",    "line",         "meter",
-        "band",        "description",      "function",     "quantity", "unit",  "unit_price", "exact_amount", "amount",
-        "currency",    "complete_through", "records_root"};
-    for (size_t i = 0; i < sizeof COLUMNS / sizeof COLUMNS[0]; i++) {
-        csv_word(csv, COLUMNS[i]);
-    }
-    csv_row_end(csv);
 }
 
 static void head(struct csv *csv, const struct bill *bill, const char *record_type)

@@ -5,6 +5,7 @@
 #include "billing/bill_rate.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "reports/columns.h"
 #include "reports/report_internal.h"
 #include "reports/verify.h"
 
@@ -63,7 +64,7 @@ static void true_bill(const struct price_book *book, struct buf *out)
     (void)snprintf(bill->records_root, sizeof bill->records_root, "%s", ROOT);
     ck_assert_int_eq(bill_compute(book, &usage, bill, &err), 0);
     csv_begin(&csv, &options, false, collect, out);
-    summary_header(&csv);
+    report_columns_header(&csv, REPORT_SUMMARY, REPORT_FOCUS_1_4);
     summary_bill(&csv, bill);
     ck_assert_int_eq(csv_end(&csv, &err), 0);
     bill_free(&bill);

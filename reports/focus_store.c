@@ -1,0 +1,130 @@
+#include "reports/focus_store.h"
+
+#include "common/err.h"
+#include "common/map.h"
+#include "schema/pg.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The meters as billing/bill_store.c counts them. */
+#define METERS                                                                                                         \
+    "sum(billed_requests)::int8 AS requests, "                                                                         \
+    "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86, "                               \
+    "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "                               \
+    "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "                   \
+    "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "                   \
+    "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "                                      \
+    "FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz "
+
+static const struct pg_stmt FOCUS_TOTALS = {
+    .name = "focus.totals",
+    .sql = "SELECT function_id, " METERS "GROUP BY function_id",
+    .expect = PG_ANY_ROWS,
+};
+static const struct pg_stmt FOCUS_USAGE = {
+    .name = "focus.usage",
+    .sql = "SELECT u.*, coalesce(f.name, '') AS name FROM ("
+           "SELECT function_id, version, memory_mib, "
+           "(extract(epoch FROM date_trunc('day', hour)) * 1000000)::int8 AS day, " METERS
+           "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
+           "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
+    .expect = PG_ANY_ROWS,
+};
+
+static void take_meters(const struct pg_row *row, int64_t quantity[METER_COUNT])
+{
+    for (int i = 0; i < METER_COUNT; i++) {
+        quantity[i] = 0;
+    }
+    quantity[METER_REQUESTS] = pg_get_i64(row, "requests");
+    quantity[METER_COMPUTE_X86] = pg_get_i64(row, "x86");
+    quantity[METER_COMPUTE_ARM] = pg_get_i64(row, "arm");
+    quantity[METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86");
+    quantity[METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm");
+    quantity[METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage");
+    quantity[METER_STREAMED_BYTES] = pg_get_i64(row, "streamed");
+}
+
+static int take_total(const struct pg_row *row, void *ctx, struct err *err)
+{
+    int64_t function_id = pg_get_i64(row, "function_id");
+    int64_t *quantity = calloc(METER_COUNT, sizeof *quantity);
+    if (quantity == NULL || map_put(ctx, &function_id, sizeof function_id, quantity) != 0) {
+        free(quantity);
+        return err_set(err, ERR_SYSTEM, "focus: out of memory");
+    }
+    take_meters(row, quantity);
+    return 0;
+}
+
+static void free_total(const void *key, size_t key_length, void *value, void *ctx)
+{
+    (void)key;
+    (void)key_length;
+    (void)ctx;
+    free(value);
+}
+
+void focus_store_totals_free(struct map **totals)
+{
+    if (*totals != NULL) {
+        map_each(*totals, free_total, NULL);
+        map_free(totals);
+    }
+}
+
+int focus_store_totals(struct pg *pg, int64_t account_id, struct month month, struct map **totals, struct err *err)
+{
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    struct map *self = map_new();
+    month_range(month, &from_us, &to_us);
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_END};
+    if (self == NULL) {
+        return err_set(err, ERR_SYSTEM, "focus: out of memory");
+    }
+    if (pg_stream(pg, &FOCUS_TOTALS, params, take_total, self, err) != 0) {
+        focus_store_totals_free(&self);
+        return err_wrap(err, "usage behind the bill");
+    }
+    *totals = self;
+    return 0;
+}
+
+struct usage_ctx {
+    focus_usage_fn *on_usage;
+    void *ctx;
+};
+
+static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const struct usage_ctx *to = ctx;
+    char unnamed[32];
+    struct focus_usage usage = {.function_id = pg_get_i64(row, "function_id"),
+                                .function_name = pg_get_text(row, "name"),
+                                .version = (int)pg_get_i64(row, "version"),
+                                .memory_mib = (int)pg_get_i64(row, "memory_mib"),
+                                .day_us = pg_get_i64(row, "day")};
+    take_meters(row, usage.quantity);
+    if (usage.function_name[0] == '\0') {
+        (void)snprintf(unnamed, sizeof unnamed, "fn_%" PRId64, usage.function_id);
+        usage.function_name = unnamed;
+    }
+    return to->on_usage(&usage, to->ctx, err);
+}
+
+int focus_store_usage(struct pg *pg, int64_t account_id, struct month month, focus_usage_fn *on_usage, void *ctx,
+                      struct err *err)
+{
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    struct usage_ctx to = {.on_usage = on_usage, .ctx = ctx};
+    month_range(month, &from_us, &to_us);
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_END};
+    if (pg_stream(pg, &FOCUS_USAGE, params, take_usage, &to, err) != 0) {
+        return err_wrap(err, "usage behind the bill");
+    }
+    return 0;
+}
