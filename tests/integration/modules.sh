@@ -1,17 +1,18 @@
-# Sourced by tests that need npm packages: use_modules makes MODULES the folder with what package-lock.json pins, and skips
-# the test where they cannot be had. Nothing of theirs is run while they are installed.
+# Sourced by tests that need npm packages: use_modules FOLDER makes MODULES a folder with what FOLDER/package-lock.json pins,
+# and skips the test where they cannot be had. Nothing of theirs is run while they are installed.
 skip() {
     echo "skipped: $*"
     exit 77
 }
 
 use_modules() {
-    local work=$FARTHING_BUILD/integration-modules
+    local from=$1 work
+    work=$FARTHING_BUILD/modules-$(basename "$1")
     command -v npm >/dev/null && command -v node >/dev/null || skip "npm is not installed"
     mkdir -p "$work"
     exec 7>"$work/.lock"
     flock 7
-    cp "$FARTHING_SOURCE"/tests/integration/{package.json,package-lock.json,.npmrc} "$work/"
+    cp "$from"/{package.json,package-lock.json,.npmrc} "$work/"
     if ! cmp -s "$work/package-lock.json" "$work/node_modules/.lock"; then
         (cd "$work" && timeout 180 npm ci --ignore-scripts --no-progress --fetch-retries=1 >npm.log 2>&1) || skip "npm ci failed: $work/npm.log"
         cp "$work/package-lock.json" "$work/node_modules/.lock"

@@ -6,7 +6,7 @@ FARTHING_SOURCE=${FARTHING_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." &
 farthing=${FARTHING_BUILD:?the build folder}/cli/farthing
 . "$FARTHING_SOURCE/tests/integration/modules.sh"
 [[ -x $farthing ]] || skip "$farthing is not built"
-use_modules
+use_modules "$FARTHING_SOURCE/tests/integration"
 . "$FARTHING_SOURCE/tests/e2e/node.sh"
 start_node "$farthing"
 new_account acme
