@@ -219,7 +219,6 @@ static void run(struct bench *bench, uint64_t millions)
         .sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8 AS value",
         .expect = PG_ONE_ROW,
     };
-    struct err err = {0};
     int64_t wal = ask(bench, &WAL);
     struct point first = {0};
     uint64_t records_before = 0;
