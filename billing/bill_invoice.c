@@ -6,7 +6,6 @@
 
 #include "common/clock.h"
 #include "common/err.h"
-#include "metering/seal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,18 +54,6 @@ static int fit(struct bill_usage_list *usage, const int64_t quantity[METER_COUNT
     return rc;
 }
 
-static int seal_of(struct pg *pg, struct bill *bill, int64_t from_us, int64_t to_us, struct err *err)
-{
-    struct seal_month month;
-    if (seal_month_get(pg, bill->account_id, from_us, to_us, bill->issued_us, &month, err) != 0) {
-        return -1;
-    }
-    if (month.days > 0) {
-        hex_encode(month.root.bytes, sizeof month.root.bytes, bill->records_root);
-    }
-    return 0;
-}
-
 int bill_share_invoice(struct pg *pg, unsigned split, struct bill *bill, struct err *err)
 {
     struct bill_usage_list usage = {0};
@@ -75,10 +62,7 @@ int bill_share_invoice(struct pg *pg, unsigned split, struct bill *bill, struct 
     int64_t to_us = 0;
     month_range(bill->month, &from_us, &to_us);
     billed(bill, quantity);
-    int rc = seal_of(pg, bill, from_us, to_us, err);
-    if (rc == 0) {
-        rc = bill_store_usage(pg, bill->account_id, from_us, to_us, split, &usage, err);
-    }
+    int rc = bill_store_usage(pg, bill->account_id, from_us, to_us, split, &usage, err);
     if (rc == 0 && !adds_up(&usage, quantity)) {
         /* Late records came since: go back to those the invoice had seen. */
         struct bill_usage_list then = {0};

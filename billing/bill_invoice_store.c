@@ -72,12 +72,16 @@ static void take_names(struct bill *bill, const char *document)
     cJSON *tree = cJSON_Parse(document);
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "name"));
     const char *display = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "display_name"));
+    const char *root = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "records_root"));
     const cJSON *billing = cJSON_GetObjectItemCaseSensitive(tree, "billing");
     if (name != NULL) {
         (void)text_copy(bill->account_name, sizeof bill->account_name, name);
     }
     if (display != NULL && display[0] != '\0') {
         (void)text_copy(bill->display_name, sizeof bill->display_name, display);
+    }
+    if (root != NULL) {
+        (void)text_copy(bill->records_root, sizeof bill->records_root, root);
     }
     if (billing != NULL) {
         bill->buyer = cJSON_PrintUnformatted(billing);

@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/json.h"
+#include "metering/seal.h"
 #include "metering/usage.h"
 #include "schema/pg.h"
 
@@ -183,6 +184,9 @@ static void put_names(struct buf *out, const struct close_account *account, stru
     json_open_object(&writer, NULL);
     json_put_text(&writer, "name", account->name);
     json_put_text(&writer, "display_name", account->display_name);
+    if (account->records_root[0] != '\0') {
+        json_put_text(&writer, "records_root", account->records_root);
+    }
     if (account->billing != NULL) {
         json_put_raw(&writer, "billing", account->billing);
     }
@@ -355,7 +359,9 @@ int close_month(struct pg *pg, const struct close_options *options, struct close
     month_range(options->month, &close->range.from_us, &close->range.to_us);
     calendar_format_day(close->range.from_us, close->period);
     struct close_result done = {0};
+    struct seal_result sealed = {0};
     if (check_ready(close, pg, err) != 0 ||
+        (!options->skip_seal && seal_days(pg, close->range.from_us, close->range.to_us, &sealed, err) != 0) ||
         close_store_counts(pg, close->range.from_us, &total, &done.existing, err) != 0 ||
         close_store_check(pg, &close->range, !options->skip_crosscheck, err) != 0 ||
         run_passes(close, pg, total, &done, err) != 0 ||

@@ -30,6 +30,7 @@ struct close_options {
     int64_t grace_us;            /* wait this long after the month's end before closing it */
     int batch;                   /* accounts a transaction; 0: CLOSE_BATCH_DEFAULT */
     bool skip_crosscheck;        /* do not compare raw records with rollups (their days may be gone or many) */
+    bool skip_seal;              /* the days of the month are sealed already, or there are no raw records at all */
     close_progress_fn *progress; /* may be NULL */
     void *ctx;
 };

@@ -14,7 +14,8 @@ struct close_account {
     char name[64];
     char display_name[256];
     char price_book[64];
-    char *billing; /* JSON, owned by the batch; NULL: none */
+    char records_root[65]; /* of its sealed days, in hex; "" without any */
+    char *billing;         /* JSON, owned by the batch; NULL: none */
     bool overridden;
     struct usage_totals totals;
 };

@@ -4,7 +4,9 @@
 #include "billing/close_internal.h"
 
 #include "common/buf.h"
+#include "common/digest.h"
 #include "common/err.h"
+#include "metering/seal.h"
 #include "schema/pg.h"
 
 #include <inttypes.h>
@@ -44,6 +46,13 @@ static const struct pg_stmt CLOSE_USAGE = {
            "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM usage_hourly "
            "WHERE account_id = ANY ($3::int8[]) AND hour >= $1::timestamptz AND hour < $2::timestamptz "
            "GROUP BY account_id) u JOIN account a USING (account_id) WHERE " NOT_DONE "ORDER BY a.account_id",
+    .expect = PG_ANY_ROWS,
+};
+static const struct pg_stmt CLOSE_SEALS = {
+    .name = "close.seals",
+    .sql = "SELECT DISTINCT ON (account_id, day) account_id, day::timestamp AT TIME ZONE 'UTC' AS at, records, root "
+           "FROM usage_seal WHERE account_id = ANY ($3::int8[]) AND day >= ($1::timestamptz AT TIME ZONE 'UTC')::date "
+           "AND day < ($2::timestamptz AT TIME ZONE 'UTC')::date ORDER BY account_id, day, run_id DESC",
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt CLOSE_COUNTS = {
@@ -217,6 +226,48 @@ static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
+struct seals {
+    struct close_batch *batch;
+    int at; /* the account of month */
+    struct seal_month month;
+};
+
+static void put_root(struct seals *seals)
+{
+    if (seals->month.days > 0) {
+        seal_month_sum(&seals->month);
+        hex_encode(seals->month.root.bytes, SHA256_BYTES, seals->batch->accounts[seals->at].records_root);
+    }
+    seals->month.days = 0;
+}
+
+/* Seals come in order of account, as the accounts of the batch stand. */
+static int take_seal(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct seals *seals = ctx;
+    int64_t account_id = pg_get_i64(row, "account_id");
+    size_t length = 0;
+    const void *root = pg_get_bytes(row, "root", &length);
+    if (seals->month.account_id != account_id) {
+        put_root(seals);
+        while (seals->at < seals->batch->count && seals->batch->accounts[seals->at].account_id < account_id) {
+            seals->at++;
+        }
+        seals->month.account_id = account_id;
+    }
+    bool wanted = seals->at < seals->batch->count && seals->batch->accounts[seals->at].account_id == account_id;
+    if (!wanted || pg_get_i64(row, "records") == 0) {
+        return 0;
+    }
+    if (root == NULL || length != SHA256_BYTES || seals->month.days == SEAL_DAYS_MAX) {
+        return err_set(err, ERR_SYSTEM, "the seals of acct_%" PRId64 " cannot be read", account_id);
+    }
+    struct seal_day *day = &seals->month.day[seals->month.days++];
+    *day = (struct seal_day){.day_us = pg_get_time(row, "at"), .records = pg_get_i64(row, "records")};
+    memcpy(day->root.bytes, root, SHA256_BYTES);
+    return 0;
+}
+
 int close_store_batch(struct pg *pg, const struct close_month_range *range, int64_t after, int limit, bool wait,
                       struct close_batch *batch, struct err *err)
 {
@@ -234,9 +285,12 @@ int close_store_batch(struct pg *pg, const struct close_month_range *range, int6
         buf_putc(&lock.ids, '}');
         const struct pg_param params[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
                                           PG_P_TEXT(buf_text(&lock.ids)), PG_P_END};
-        if (pg_run(pg, &CLOSE_USAGE, params, take_usage, batch, NULL, err) != 0) {
+        struct seals seals = {.batch = batch};
+        if (pg_run(pg, &CLOSE_USAGE, params, take_usage, batch, NULL, err) != 0 ||
+            pg_run(pg, &CLOSE_SEALS, params, take_seal, &seals, NULL, err) != 0) {
             goto out;
         }
+        put_root(&seals);
     }
     rc = 0;
 out:

@@ -144,6 +144,16 @@ static void spend_free(const struct price_book *book, const struct usage_totals 
     }
 }
 
+void rate_reached(const struct price_book *book, const struct usage_totals *totals, int64_t reached[METER_COUNT])
+{
+    int64_t free[METER_COUNT] = {0};
+    const struct price_free *of[METER_COUNT] = {NULL};
+    spend_free(book, totals, free, of);
+    for (int m = 0; m < METER_COUNT; m++) {
+        reached[m] = totals->quantity[m] - free[m];
+    }
+}
+
 int rate_usage(const struct price_book *book, const struct usage_totals *totals, struct rated_bill *bill,
                struct err *err)
 {

@@ -75,9 +75,12 @@ struct rated_bill {
 int rate_usage(const struct price_book *book, const struct usage_totals *totals, struct rated_bill *bill,
                struct err *err);
 
+/* How far into its bands each meter is: what is left of the use after the free allowances. It only grows in a month. */
+void rate_reached(const struct price_book *book, const struct usage_totals *totals, int64_t reached[METER_COUNT]);
+
 /*
- * The highest price one more unit of a meter can have from here on, in 10^-12 currency units for `quantity` own units,
- * rounded up: what a spend cap must reserve before a call runs.
+ * The highest price one more unit of a meter can have from here on (used: as rate_reached tells), in 10^-12 currency
+ * units for `quantity` own units, rounded up: what a spend cap must reserve before a call runs.
  */
 int rate_worst_case(const struct price_book *book, enum meter meter, int64_t used, int64_t quantity, int64_t *picos,
                     struct err *err);
