@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "common/text.h"
+#include "engine/admission.h"
 #include "metering/aggregator.h"
 #include "metering/hook.h"
 
@@ -132,6 +133,9 @@ static int hand_over(struct intake *intake, struct event *event, const struct id
     }
     switch (farthing_hook_emit(options->hook, record)) {
     case FARTHING_HOOK_OK:
+        if (options->admission != NULL) {
+            admission_watch(options->admission, ids->account_id); /* a threshold may be crossed */
+        }
         return event_store_stored(request->pg, ids->account_id, &event->request_id, err);
     case FARTHING_HOOK_FULL:
         return err_set(err, ERR_RETRY, "the spool is full; report again in a moment");

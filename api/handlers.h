@@ -44,6 +44,8 @@ int quota_list_handler(struct request *request, struct err *err);
 int quota_get_handler(struct request *request, struct err *err);
 int quota_put_handler(struct request *request, struct err *err);
 int quota_delete_handler(struct request *request, struct err *err);
+int quota_dry_run_handler(struct request *request, struct err *err);
+int notice_list_handler(struct request *request, struct err *err);
 
 int bill_handler(struct request *request, struct err *err);
 int bill_all_handler(struct request *request, struct err *err);
@@ -64,6 +66,7 @@ int webhook_create_handler(struct request *request, struct err *err);
 int webhook_get_handler(struct request *request, struct err *err);
 int webhook_delete_handler(struct request *request, struct err *err);
 int webhook_deliveries_handler(struct request *request, struct err *err);
+int webhook_test_handler(struct request *request, struct err *err);
 
 int audit_handler(struct request *request, struct err *err);
 int node_list_handler(struct request *request, struct err *err);

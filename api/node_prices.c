@@ -1,6 +1,7 @@
 #include "api/node_prices.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,25 +24,38 @@ struct book_key {
     int64_t month; /* year * 12 + month */
 };
 
+/* The book of an account and month, and how far into the bands the bill is (rate_reached): those behind are over. */
+struct entry {
+    struct price_book *book;
+    _Atomic int64_t reached[METER_COUNT]; /* only grows */
+};
+
 struct prices {
     struct pg_pool *pool;
     pthread_rwlock_t lock;
-    struct map *books; /* struct book_key to struct price_book */
+    struct map *books; /* struct book_key to struct entry */
 };
 
-static void free_book(const void *key, size_t length, void *value, void *ctx)
+static void entry_free(struct entry *entry)
 {
-    struct price_book *book = value;
+    if (entry != NULL) {
+        price_book_free(&entry->book);
+        free(entry);
+    }
+}
+
+static void free_entry(const void *key, size_t length, void *value, void *ctx)
+{
     (void)key;
     (void)length;
     (void)ctx;
-    price_book_free(&book);
+    entry_free(value);
 }
 
 static void forget_locked(struct prices *prices)
 {
     if (prices->books != NULL) {
-        map_each(prices->books, free_book, NULL);
+        map_each(prices->books, free_entry, NULL);
         map_free(&prices->books);
     }
     prices->books = map_new();
@@ -73,7 +87,7 @@ void prices_close(struct prices **ref)
         return;
     }
     *ref = NULL;
-    map_each(prices->books, free_book, NULL);
+    map_each(prices->books, free_entry, NULL);
     map_free(&prices->books);
     pg_pool_close(&prices->pool);
     pthread_rwlock_destroy(&prices->lock);
@@ -97,37 +111,42 @@ static struct book_key key_of(int64_t account_id, int64_t at_us)
 static int load(struct prices *prices, const struct book_key *key, int64_t at_us, struct err *err)
 {
     struct pg *pg = NULL;
-    struct price_book *book = NULL;
+    struct entry *entry = calloc(1, sizeof *entry);
     int64_t version = 0;
+    if (entry == NULL) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
     if (pg_pool_take(prices->pool, POOL_WAIT_MS, &pg, err) != 0) {
+        free(entry);
         return -1;
     }
-    int rc = price_book_load(pg, key->account_id, at_us, &book, &version, err);
+    int rc = price_book_load(pg, key->account_id, at_us, &entry->book, &version, err);
     pg_pool_give(prices->pool, &pg);
     if (rc != 0) {
+        free(entry);
         return -1;
     }
     pthread_rwlock_wrlock(&prices->lock);
     if (map_count(prices->books) >= BOOKS_MAX) {
         forget_locked(prices);
     }
-    if (map_get(prices->books, key, sizeof *key) == NULL && map_put(prices->books, key, sizeof *key, book) == 0) {
-        book = NULL;
+    if (map_get(prices->books, key, sizeof *key) == NULL && map_put(prices->books, key, sizeof *key, entry) == 0) {
+        entry = NULL;
     }
     pthread_rwlock_unlock(&prices->lock);
-    price_book_free(&book);
+    entry_free(entry);
     return 0;
 }
 
-/* The book, with the read lock held (prices_unlock gives it back); loaded when it is not there. NULL: err is set. */
-static const struct price_book *book_lock(struct prices *prices, int64_t account_id, int64_t at_us, struct err *err)
+/* The entry, with the read lock held (book_unlock gives it back); loaded when it is not there. NULL: err is set. */
+static struct entry *book_lock(struct prices *prices, int64_t account_id, int64_t at_us, struct err *err)
 {
     struct book_key key = key_of(account_id, at_us);
     for (int tries = 0; tries < 3; tries++) {
         pthread_rwlock_rdlock(&prices->lock);
-        const struct price_book *book = map_get(prices->books, &key, sizeof key);
-        if (book != NULL) {
-            return book;
+        struct entry *entry = map_get(prices->books, &key, sizeof key);
+        if (entry != NULL) {
+            return entry;
         }
         pthread_rwlock_unlock(&prices->lock);
         if (load(prices, &key, at_us, err) != 0) {
@@ -152,8 +171,8 @@ static enum meter compute_meter(uint16_t flags)
     return arm ? METER_COMPUTE_ARM : METER_COMPUTE_X86;
 }
 
-/* The highest price of quantity own units of a meter this month, added to *sum. */
-static int add_worst(const struct price_book *book, enum meter meter, uint64_t quantity, int64_t *sum, struct err *err)
+/* The highest price of quantity own units of a meter from here on this month, added to *sum. */
+static int add_worst(const struct entry *entry, enum meter meter, uint64_t quantity, int64_t *sum, struct err *err)
 {
     int64_t picos = 0;
     if (quantity == 0) {
@@ -162,7 +181,8 @@ static int add_worst(const struct price_book *book, enum meter meter, uint64_t q
     if (quantity > INT64_MAX) {
         return err_set(err, ERR_LIMIT, "a call of this size cannot be priced");
     }
-    if (rate_worst_case(book, meter, 0, (int64_t)quantity, &picos, err) != 0) {
+    if (rate_worst_case(entry->book, meter, atomic_load_explicit(&entry->reached[meter], memory_order_relaxed),
+                        (int64_t)quantity, &picos, err) != 0) {
         return -1;
     }
     return __builtin_add_overflow(*sum, picos, sum) ? err_set(err, ERR_LIMIT, "the price of a call overflows") : 0;
@@ -172,7 +192,7 @@ int prices_worst(void *ctx, int64_t account_id, int64_t started_us, uint64_t mb_
                  struct err *err)
 {
     struct prices *prices = ctx;
-    const struct price_book *book = book_lock(prices, account_id, started_us, err);
+    const struct entry *book = book_lock(prices, account_id, started_us, err);
     int64_t sum = 0;
     if (book == NULL) {
         return -1;
@@ -191,7 +211,7 @@ int prices_worst(void *ctx, int64_t account_id, int64_t started_us, uint64_t mb_
 int prices_actual(void *ctx, int64_t account_id, const struct usage_record *record, int64_t *picos, struct err *err)
 {
     struct prices *prices = ctx;
-    const struct price_book *book = book_lock(prices, account_id, record->started_us, err);
+    const struct entry *book = book_lock(prices, account_id, record->started_us, err);
     int64_t sum = 0;
     if (book == NULL) {
         return -1;
@@ -227,6 +247,30 @@ static int lines_picos(const struct bill *bill, int64_t *picos, struct err *err)
     return exact_picos(sum, picos, err);
 }
 
+/* What the bill counted is behind us: prices of bands that are over no longer come. */
+static void reached_note(struct prices *prices, int64_t account_id, int64_t month_start_us, const struct bill *bill)
+{
+    struct usage_totals totals = {0};
+    int64_t reached[METER_COUNT] = {0};
+    for (int i = 0; i < bill->line_count; i++) {
+        if (bill->lines[i].kind == LINE_USAGE) {
+            totals.quantity[bill->lines[i].meter] += bill->lines[i].quantity;
+        }
+    }
+    struct book_key key = key_of(account_id, month_start_us);
+    pthread_rwlock_rdlock(&prices->lock);
+    struct entry *entry = map_get(prices->books, &key, sizeof key);
+    if (entry != NULL) {
+        rate_reached(entry->book, &totals, reached);
+    }
+    for (int meter = 0; entry != NULL && meter < METER_COUNT; meter++) {
+        int64_t seen = atomic_load(&entry->reached[meter]);
+        while (seen < reached[meter] && !atomic_compare_exchange_weak(&entry->reached[meter], &seen, reached[meter])) {
+        }
+    }
+    pthread_rwlock_unlock(&prices->lock);
+}
+
 int prices_month(void *ctx, int64_t account_id, int64_t month_start_us, int64_t *picos, struct err *err)
 {
     struct prices *prices = ctx;
@@ -240,6 +284,9 @@ int prices_month(void *ctx, int64_t account_id, int64_t month_start_us, int64_t 
     if (rc == 0) {
         rc = lines_picos(bill, picos, err);
     }
+    if (rc == 0) {
+        reached_note(prices, account_id, month_start_us, bill);
+    }
     bill_free(&bill);
     return rc;
 }
@@ -249,12 +296,12 @@ struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us
     struct prices *prices = ctx;
     struct billing_policy policy = {.grain_ms = 1, .bill_init = true};
     struct err err = {0};
-    const struct price_book *book = book_lock(prices, account_id, at_us, &err);
+    const struct entry *book = book_lock(prices, account_id, at_us, &err);
     if (book == NULL) {
         LOG(LOG_LEVEL_WARN, "policy.defaulted", LF_I64("account_id", account_id), LF_STR("error", err.text));
         return policy;
     }
-    price_book_policy(book, at_us, &policy);
+    price_book_policy(book->book, at_us, &policy);
     book_unlock(prices);
     return policy;
 }

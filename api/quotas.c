@@ -6,10 +6,12 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/json_text.h"
+#include "common/calendar.h"
 #include "common/err.h"
 #include "common/ids.h"
 #include "common/text.h"
 #include "engine/admission.h"
+#include "engine/notice.h"
 #include "engine/quota.h"
 
 static const char *unit_of(enum quota_kind kind)
@@ -217,4 +219,41 @@ int quota_delete_handler(struct request *request, struct err *err)
     }
     changed(request, kind);
     return reply_empty(request, 204);
+}
+
+/* ---- notices ---- */
+
+static int on_notice(const struct notice *notice, void *ctx, struct err *err)
+{
+    struct json_writer *writer = ctx;
+    char text[CALENDAR_TEXT_BYTES];
+    (void)err;
+    calendar_format(notice->period_us, text);
+    text[7] = '\0'; /* 2026-11 */
+    json_open_object(writer, NULL);
+    json_put_text(writer, "quota", notice->quota);
+    json_put_text(writer, "month", text);
+    json_put_i64(writer, "threshold", notice->threshold);
+    json_put_text(writer, "used", notice->used_text);
+    json_put_text(writer, "limit", notice->limit_text);
+    json_put_time(writer, "fired_at", notice->fired_us);
+    json_close_object(writer);
+    return 0;
+}
+
+int notice_list_handler(struct request *request, struct err *err)
+{
+    struct json_writer writer;
+    struct page page;
+    if (page_get(request, &page, err) != 0) {
+        return -1;
+    }
+    reply_json_begin(request, &writer);
+    json_open_array(&writer, "items");
+    if (notice_list(request->pg, request->account_id, (int)page.limit, on_notice, &writer, err) != 0) {
+        return -1;
+    }
+    json_close_array(&writer);
+    json_put_null(&writer, "next");
+    return reply_json_end(request, 200, &writer, err);
 }

@@ -20,7 +20,7 @@
 #define F "/v1/accounts/{a}/functions/{f}"
 #define LIST "limit cursor"
 #define USAGE "from to granularity group_by function format limit offset month"
-#define REPORT "layout format focus_version csv_safe bom letter csvw_of"
+#define REPORT "layout format focus_version csv_safe bom letter csvw_of sha256"
 #define L15 "/2015-03-31/functions/{f}"
 
 /* method, pattern, scope, flags, body_bytes_max, query, handler, action */
@@ -71,6 +71,8 @@ static const struct route ROUTES[] = {
     {HTTP_GET, A "/quotas/{quota}", SCOPE_READ, 0, 0, "", quota_get_handler, NULL},
     {HTTP_PUT, A "/quotas/{quota}", SCOPE_ADMIN, CHANGE, SMALL, "", quota_put_handler, "quota.set"},
     {HTTP_DELETE, A "/quotas/{quota}", SCOPE_ADMIN, ROUTE_AUDIT, 0, "", quota_delete_handler, "quota.remove"},
+    {HTTP_POST, A "/quotas/{quota}/dry-run", SCOPE_READ, 0, SMALL, "", quota_dry_run_handler, NULL},
+    {HTTP_GET, A "/notices", SCOPE_READ, 0, 0, "limit", notice_list_handler, NULL},
     {HTTP_GET, "/v1/quotas", SCOPE_ADMIN, 0, 0, "", quota_list_handler, NULL},
     {HTTP_GET, "/v1/quotas/{quota}", SCOPE_ADMIN, 0, 0, "", quota_get_handler, NULL},
     {HTTP_PUT, "/v1/quotas/{quota}", SCOPE_ADMIN, CHANGE, SMALL, "", quota_put_handler, "quota.set"},
@@ -96,6 +98,8 @@ static const struct route ROUTES[] = {
     {HTTP_POST, A "/webhooks", SCOPE_ACCOUNT, IDEM, SMALL, "", webhook_create_handler, "webhook.create"},
     {HTTP_GET, A "/webhooks/{webhook}", SCOPE_ACCOUNT, 0, 0, "", webhook_get_handler, NULL},
     {HTTP_DELETE, A "/webhooks/{webhook}", SCOPE_ACCOUNT, ROUTE_AUDIT, 0, "", webhook_delete_handler, "webhook.delete"},
+    {HTTP_POST, A "/webhooks/{webhook}/test", SCOPE_ACCOUNT, ROUTE_AUDIT, SMALL, "", webhook_test_handler,
+     "webhook.test"},
     {HTTP_GET, A "/webhooks/{webhook}/deliveries", SCOPE_ACCOUNT, 0, 0, LIST, webhook_deliveries_handler, NULL},
 
     {HTTP_GET, A "/audit-log", SCOPE_ACCOUNT, 0, 0, LIST, audit_handler, NULL},

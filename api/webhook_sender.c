@@ -44,10 +44,18 @@ struct delivery {
     bool allow_private;
 };
 
+/* A call that could not even be made. */
+struct unsent {
+    int64_t account_id, webhook_id;
+    struct uuid delivery_id;
+    char reason[200];
+};
+
 struct batch {
     struct webhook_sender *sender;
     struct delivery *deliveries[WEBHOOK_BATCH];
-    int count;
+    struct unsent unsent[WEBHOOK_BATCH];
+    int count, unsent_count;
 };
 
 void webhook_aad(int64_t account_id, char aad[WEBHOOK_AAD_BYTES])
@@ -121,7 +129,7 @@ static int sign(const struct webhook_sender *sender, const struct notice_deliver
     webhook_aad(what->account_id, aad);
     if (sender->sealed && node_key_open(sender->node_key, aad, what->secret, what->secret_length, &secret, err) != 0) {
         buf_free(&secret);
-        return err_wrap(err, "secret of webhook wh_%" PRId64, what->webhook_id);
+        return err_wrap(err, "the secret of the webhook cannot be opened with this node's key");
     }
     const void *key = sender->sealed ? (const void *)secret.data : what->secret;
     size_t length = sender->sealed ? secret.length : what->secret_length;
@@ -174,7 +182,7 @@ static int prepare(struct webhook_sender *sender, const struct notice_delivery *
 static int on_delivery(const struct notice_delivery *what, void *ctx, struct err *err)
 {
     struct batch *batch = ctx;
-    if (batch->count == WEBHOOK_BATCH) {
+    if (batch->count + batch->unsent_count == WEBHOOK_BATCH) {
         return 0;
     }
     struct delivery *delivery = calloc(1, sizeof *delivery);
@@ -184,16 +192,28 @@ static int on_delivery(const struct notice_delivery *what, void *ctx, struct err
     struct err local = {0};
     if (prepare(batch->sender, what, delivery, &local) != 0) {
         LOG(LOG_LEVEL_WARN, "webhook.not_sent", LF_I64("webhook_id", what->webhook_id), LF_STR("error", local.text));
-        delivery_free(delivery); /* it is due again when its time with us is over */
+        struct unsent *unsent = &batch->unsent[batch->unsent_count++];
+        *unsent = (struct unsent){
+            .account_id = what->account_id, .webhook_id = what->webhook_id, .delivery_id = what->delivery_id};
+        (void)snprintf(unsent->reason, sizeof unsent->reason, "%.199s", local.text);
+        delivery_free(delivery);
         return 0;
     }
     batch->deliveries[batch->count++] = delivery;
     return 0;
 }
 
-static void finish(struct webhook_sender *sender, struct delivery *delivery, CURLcode code)
+static void note(struct webhook_sender *sender, int64_t account_id, int64_t webhook_id, const struct uuid *delivery_id,
+                 int status, const char *reason)
 {
     struct err err = {0};
+    if (notice_finish(sender->pg, account_id, delivery_id, status, reason, &err) != 0) {
+        LOG(LOG_LEVEL_WARN, "webhook.not_noted", LF_I64("webhook_id", webhook_id), LF_STR("error", err.text));
+    }
+}
+
+static void finish(struct webhook_sender *sender, struct delivery *delivery, CURLcode code)
+{
     char reason[CURL_ERROR_SIZE + 64] = "";
     long status = 0;
     (void)curl_easy_getinfo(delivery->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -207,17 +227,19 @@ static void finish(struct webhook_sender *sender, struct delivery *delivery, CUR
     } else if (status < 200 || status > 299) {
         (void)snprintf(reason, sizeof reason, "the receiver answered %ld", status);
     }
-    if (notice_finish(sender->pg, delivery->what.account_id, &delivery->what.delivery_id, (int)status, reason, &err) !=
-        0) {
-        LOG(LOG_LEVEL_WARN, "webhook.not_noted", LF_I64("webhook_id", delivery->what.webhook_id),
-            LF_STR("error", err.text));
-    }
+    note(sender, delivery->what.account_id, delivery->what.webhook_id, &delivery->what.delivery_id, (int)status,
+         reason);
 }
 
 /* Run the calls of a batch to their end; each ends within its own timeout. */
 static void run_batch(struct webhook_sender *sender, struct batch *batch)
 {
     int running = batch->count;
+    /* An attempt like any other: another node may have the right key, and after the last it is given up. */
+    for (int i = 0; i < batch->unsent_count; i++) {
+        const struct unsent *unsent = &batch->unsent[i];
+        note(sender, unsent->account_id, unsent->webhook_id, &unsent->delivery_id, 0, unsent->reason);
+    }
     while (running > 0) {
         if (curl_multi_perform(sender->multi, &running) != CURLM_OK ||
             (running > 0 && curl_multi_poll(sender->multi, NULL, 0, 1000, NULL) != CURLM_OK)) {

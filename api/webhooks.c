@@ -240,3 +240,22 @@ int webhook_deliveries_handler(struct request *request, struct err *err)
     json_put_null(&list.writer, "next");
     return reply_json_end(request, 200, &list.writer, err);
 }
+
+/* Queue an event of the type "test" now; the delivery log tells what came of it. */
+int webhook_test_handler(struct request *request, struct err *err)
+{
+    struct json_writer writer;
+    struct uuid delivery_id;
+    char id[UUID_TEXT_BYTES];
+    int64_t webhook_id = 0;
+    if (id_read(request, &webhook_id, err) != 0 ||
+        notice_test(request->pg, request->account_id, webhook_id, &delivery_id, err) != 0) {
+        return -1;
+    }
+    id_format("wh", webhook_id, request->audit_subject);
+    uuid_format(&delivery_id, id);
+    reply_json_begin(request, &writer);
+    json_put_text(&writer, "id", id);
+    json_put_text(&writer, "event_type", NOTICE_EVENT_TEST);
+    return reply_json_end(request, 202, &writer, err);
+}

@@ -10,8 +10,9 @@
 
 const char cmd_quota_help[] =
     "farthing quota show ACCOUNT\n"
-    "farthing quota set ACCOUNT NAME=LIMIT... [--action block|notify] [--threshold PERCENT]...\n"
+    "farthing quota set ACCOUNT NAME=LIMIT... [--action block|notify] [--threshold PERCENT]... [--dry-run]\n"
     "farthing quota remove ACCOUNT NAME...\n"
+    "farthing quota notices ACCOUNT       thresholds that were crossed\n"
     "\n"
     "With --default instead of ACCOUNT: the operator's limits for accounts that have none of their own.\n"
     "\n"
@@ -27,13 +28,17 @@ const char cmd_quota_help[] =
     "\n"
     "  --action ACTION      block: refuse (default); notify: only tell\n"
     "  --threshold PERCENT  where a notice is sent; may be repeated (50, 80, 100)\n"
+    "  --dry-run            change nothing; say what the limit would have refused last month\n"
     "\n"
     "Examples:\n"
     "  farthing quota set acme concurrency=50 spend_per_month=200.00 --action block\n"
+    "  farthing quota set acme concurrency=50 spend_per_month=200.00 --dry-run\n"
     "  farthing quota show acme\n"
     "  farthing quota remove acme concurrency\n";
 
-#define QUOTA_BAR_WIDTH 20
+#define QUOTA_BAR_MIN 6
+#define QUOTA_BAR_MAX 40
+#define QUOTA_ROWS_MAX 32
 
 /* Decimal text as a whole number of its thousandths: bars need proportions, not exactness. */
 static int64_t thousandths(const char *text)
@@ -55,30 +60,109 @@ static int64_t thousandths(const char *text)
     return value;
 }
 
-static void print_quota(const cJSON *item)
-{
-    char name[64], limit[64], used[64], held[64], available[64], action[64], resets[64], time[64];
-    const char *limit_text = cli_text(item, "limit", limit);
-    const char *used_text = cli_text(item, "used", used);
-    const char *held_text = cli_text(item, "held", held);
+/* One row of `quota show` as text. */
+struct quota_row {
+    char name[64], used[32], held[32], available[32], limit[32], action[32], resets[64];
+    int64_t used_parts, held_parts, limit_parts; /* for the bar */
+    bool limited;
+};
 
-    (void)printf("%s%-21s%s ", color(stdout, COLOR_BOLD), cli_text(item, "name", name), color(stdout, COLOR_NONE));
-    if (limit_text[0] == '\0') {
-        (void)printf("%sno limit%s%s%s\n", color(stdout, COLOR_DIM), used_text[0] != '\0' ? ", used " : "", used_text,
-                     color(stdout, COLOR_NONE));
-        return;
+struct quota_widths {
+    int name, used, held, available, limit, bar;
+};
+
+/* For people: at most six decimals; --json has all of them. */
+static void shorten(const char *text, char shown[32])
+{
+    const char *point = strchr(text, '.');
+    int length = point != NULL && strlen(point) > 7 ? (int)(point - text) + 7 : (int)strlen(text);
+    (void)snprintf(shown, 32, "%.*s", length < 31 ? length : 31, text);
+}
+
+static void row_read(const cJSON *item, struct quota_row *row)
+{
+    char text[64];
+    const char *limit = cli_text(item, "limit", text);
+    *row = (struct quota_row){.limited = limit[0] != '\0', .limit_parts = thousandths(limit)};
+    shorten(row->limited ? limit : "no limit", row->limit);
+    (void)snprintf(row->name, sizeof row->name, "%s", cli_text(item, "name", text));
+    const char *used = cli_text(item, "used", text);
+    row->used_parts = thousandths(used);
+    shorten(used, row->used);
+    const char *held = cli_text(item, "held", text);
+    row->held_parts = thousandths(held);
+    shorten(row->limited ? held : "", row->held);
+    shorten(cli_text(item, "available", text), row->available);
+    (void)snprintf(row->action, sizeof row->action, "%s%s", row->limited ? cli_text(item, "action", text) : "",
+                   cli_bool(item, "inherited") ? ", default" : "");
+    cli_time(cli_text(item, "resets_at", text), row->resets);
+}
+
+static void widen(int *width, const char *text)
+{
+    *width = (int)strlen(text) > *width ? (int)strlen(text) : *width;
+}
+
+/* The bar gets what the numbers leave. */
+static void widths_read(const struct quota_row *rows, int count, int columns, struct quota_widths *widths)
+{
+    *widths = (struct quota_widths){.name = 5, .used = 4, .held = 4, .available = 9, .limit = 5};
+    int action = 6;
+    for (int i = 0; i < count; i++) {
+        widen(&widths->name, rows[i].name);
+        widen(&widths->used, rows[i].used);
+        widen(&widths->held, rows[i].held);
+        widen(&widths->available, rows[i].available);
+        widen(&widths->limit, rows[i].limit);
+        widen(&action, rows[i].action);
     }
-    bar_print(stdout, thousandths(used_text), thousandths(held_text), thousandths(limit_text), QUOTA_BAR_WIDTH);
-    (void)printf(" %s of %s", used_text[0] != '\0' ? used_text : "0", limit_text);
-    if (thousandths(held_text) > 0) {
-        (void)printf(", held %s", held_text);
+    int rest = columns - widths->name - widths->used - widths->held - widths->available - widths->limit - action - 12;
+    widths->bar = rest < QUOTA_BAR_MIN ? QUOTA_BAR_MIN : rest > QUOTA_BAR_MAX ? QUOTA_BAR_MAX : rest;
+}
+
+static void row_print(const struct quota_row *row, const struct quota_widths *widths)
+{
+    (void)printf("%s%-*s%s  ", color(stdout, COLOR_BOLD), widths->name, row->name, color(stdout, COLOR_NONE));
+    if (row->limited) {
+        bar_print(stdout, row->used_parts, row->held_parts, row->limit_parts, widths->bar);
+    } else {
+        (void)printf("%*s", widths->bar, "");
     }
-    if (cli_text(item, "available", available)[0] != '\0') {
-        (void)printf(", available %s", cli_text(item, "available", available));
+    (void)printf("  %*s  %*s  %*s  %s%*s%s  %s\n", widths->used, row->used, widths->held, row->held, widths->available,
+                 row->available, color(stdout, row->limited ? COLOR_NONE : COLOR_DIM), widths->limit, row->limit,
+                 color(stdout, COLOR_NONE), row->action);
+}
+
+static void print_quotas(const cJSON *items)
+{
+    struct quota_row rows[QUOTA_ROWS_MAX];
+    struct quota_widths widths;
+    const cJSON *item = NULL;
+    const char *resets = "-";
+    bool limited = false;
+    int count = 0;
+
+    cJSON_ArrayForEach(item, items)
+    {
+        if (count < QUOTA_ROWS_MAX) {
+            row_read(item, &rows[count]);
+            limited = limited || rows[count].limited;
+            resets = rows[count].resets[0] != '-' ? rows[count].resets : resets;
+            count++;
+        }
     }
-    (void)printf(" (%s%s)", cli_text(item, "action", action), cli_bool(item, "inherited") ? ", default" : "");
-    cli_time(cli_text(item, "resets_at", resets), time);
-    (void)printf("%s%.10s\n", time[0] != '-' ? ", resets " : "", time[0] != '-' ? time : "");
+    widths_read(rows, count, table_columns(stdout), &widths);
+    (void)printf("%-*s  %*s  %*s  %*s  %*s  %*s  %s\n", widths.name, "QUOTA", widths.bar, "", widths.used, "USED",
+                 widths.held, "HELD", widths.available, "AVAILABLE", widths.limit, "LIMIT", "ACTION");
+    for (int i = 0; i < count; i++) {
+        row_print(&rows[i], &widths);
+    }
+    if (limited) {
+        (void)puts("█ used  ▒ held for running calls and the next ones  ░ available");
+    }
+    if (resets[0] != '-') {
+        (void)printf("Monthly limits start again on %.10s (UTC).\n", resets);
+    }
 }
 
 static void quotas_path(struct buf *path, const char *account, const char *name)
@@ -96,7 +180,7 @@ static void quotas_path(struct buf *path, const char *account, const char *name)
 static int show(struct cli *cli, const char *account, struct err *err)
 {
     struct buf path = {0};
-    const cJSON *items = NULL, *item = NULL;
+    const cJSON *items = NULL;
     int rc = -1;
 
     quotas_path(&path, account, NULL);
@@ -104,10 +188,7 @@ static int show(struct cli *cli, const char *account, struct err *err)
     if (rc == 0 && cli->json) {
         rc = cli_print_json(cli);
     } else if (rc == 0) {
-        cJSON_ArrayForEach(item, items)
-        {
-            print_quota(item);
-        }
+        print_quotas(items);
     }
     buf_free(&path);
     return rc;
@@ -116,7 +197,7 @@ static int show(struct cli *cli, const char *account, struct err *err)
 struct quota_words {
     const char *action;
     struct arg_list thresholds;
-    bool defaults;
+    bool defaults, dry_run;
 };
 
 static int quota_show(struct cli *cli, struct err *err)
@@ -158,21 +239,84 @@ static int quota_body(const struct quota_words *words, const char *limit, struct
     return 0;
 }
 
-static int put_one(struct cli *cli, const char *account, const char *word, const struct quota_words *words,
-                   struct err *err)
+/* "NAME=LIMIT" */
+static int word_split(const char *word, char name[64], const char **limit, struct err *err)
 {
     const char *equals = strchr(word, '=');
+
+    if (equals == NULL || equals == word || equals[1] == '\0' || equals - word >= 64) {
+        return err_field(err, "quota", "\"%s\" is not NAME=LIMIT, as in concurrency=50", word);
+    }
+    (void)snprintf(name, 64, "%.*s", (int)(equals - word), word);
+    *limit = equals + 1;
+    return 0;
+}
+
+/* "2026-10: 12 of 3,400 calls would have been refused, first on ...; the month came to 212.40." */
+static void print_dry_run(const cJSON *tree)
+{
+    char name[64], limit[64], month[64], peak[64], first[64], time[64], calls[32], refused[32];
+    int64_t count = cli_i64(tree, "refused");
+    const char *what = cli_text(tree, "name", name);
+    bool month_total = strstr(what, "_per_month") != NULL;
+
+    number_format(cli_i64(tree, "calls"), calls);
+    number_format(count, refused);
+    cli_time(cli_text(tree, "first_refused_at", first), time);
+    (void)printf("%s=%s: in %s ", what, cli_text(tree, "limit", limit), cli_text(tree, "month", month));
+    if (cli_i64(tree, "calls") == 0) {
+        (void)puts("nothing ran.");
+        return;
+    }
+    if (count == 0) {
+        (void)printf("none of %s calls would have been refused", calls);
+    } else {
+        (void)printf("%s%s of %s calls would have been refused%s, the first %s%.16s", color(stdout, COLOR_YELLOW),
+                     refused, calls, color(stdout, COLOR_NONE), month_total ? "in the hour of " : "on ", time);
+    }
+    (void)printf("; %s %s.\n", month_total ? "the month came to" : "the most was", cli_text(tree, "peak", peak));
+}
+
+static int dry_run_one(struct cli *cli, const char *account, const char *word, struct err *err)
+{
     struct buf path = {0}, body = {0};
+    const struct quota_words none = {0};
+    const char *limit = NULL;
     char name[64];
     int rc = -1;
 
-    if (equals == NULL || equals == word || equals[1] == '\0' || equals - word >= (int)sizeof name) {
-        return err_field(err, "quota", "\"%s\" is not NAME=LIMIT, as in concurrency=50", word);
+    if (word_split(word, name, &limit, err) != 0) {
+        return -1;
     }
-    (void)snprintf(name, sizeof name, "%.*s", (int)(equals - word), word);
     quotas_path(&path, account, name);
-    if (quota_body(words, equals + 1, &body, err) == 0 &&
-        cli_call(cli, "PUT", buf_text(&path), buf_text(&body), err) == 0) {
+    buf_puts(&path, "/dry-run");
+    if (quota_body(&none, limit, &body, err) == 0 &&
+        cli_call(cli, "POST", buf_text(&path), buf_text(&body), err) == 0) {
+        rc = cli->json ? cli_print_json(cli) : 0;
+        if (!cli->json) {
+            print_dry_run(cli->tree);
+        }
+    } else {
+        (void)err_wrap(err, "%s", name);
+    }
+    buf_free(&path);
+    buf_free(&body);
+    return rc;
+}
+
+static int put_one(struct cli *cli, const char *account, const char *word, const struct quota_words *words,
+                   struct err *err)
+{
+    struct buf path = {0}, body = {0};
+    const char *limit = NULL;
+    char name[64];
+    int rc = -1;
+
+    if (word_split(word, name, &limit, err) != 0) {
+        return -1;
+    }
+    quotas_path(&path, account, name);
+    if (quota_body(words, limit, &body, err) == 0 && cli_call(cli, "PUT", buf_text(&path), buf_text(&body), err) == 0) {
         rc = 0;
     } else {
         (void)err_wrap(err, "%s", name);
@@ -186,7 +330,7 @@ static int quota_set(struct cli *cli, struct err *err)
 {
     struct quota_words words = {0};
     const struct arg args[] = {A_TEXT("action", &words.action), A_MANY("threshold", &words.thresholds),
-                               A_FLAG("default", &words.defaults), A_END};
+                               A_FLAG("default", &words.defaults), A_FLAG("dry-run", &words.dry_run), A_END};
     int first = 0;
 
     if (cli_args(cli, args, 1, ARG_LIST_MAX, "ACCOUNT NAME=LIMIT...", err) != 0) {
@@ -197,12 +341,19 @@ static int quota_set(struct cli *cli, struct err *err)
     if (cli->words.count <= first) {
         return err_set(err, ERR_INVALID, "say which limit, as in concurrency=50");
     }
+    if (words.dry_run && words.defaults) {
+        return err_set(err, ERR_INVALID, "a dry run is of one account: say which");
+    }
     for (int i = first; i < cli->words.count; i++) {
-        if (put_one(cli, account, cli->words.items[i], &words, err) != 0) {
+        if ((words.dry_run ? dry_run_one(cli, account, cli->words.items[i], err)
+                           : put_one(cli, account, cli->words.items[i], &words, err)) != 0) {
             return -1;
         }
     }
-    return show(cli, account, err);
+    if (words.dry_run && !cli->json) {
+        (void)puts("Nothing was changed.");
+    }
+    return words.dry_run ? 0 : show(cli, account, err);
 }
 
 static int quota_remove(struct cli *cli, struct err *err)
@@ -226,8 +377,47 @@ static int quota_remove(struct cli *cli, struct err *err)
     return show(cli, account, err);
 }
 
+static int quota_notices(struct cli *cli, struct err *err)
+{
+    static const char *const HEADS[] = {"FIRED", "QUOTA", "MONTH", ">PER CENT", ">USED", ">LIMIT", NULL};
+    const struct arg args[] = {A_END};
+    const cJSON *items = NULL, *item = NULL;
+    struct buf path = {0};
+    char text[64], time[64], shown[32];
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0) {
+        rest_path(&path, "/v1/accounts/{}/notices", cli->words.items[0]);
+        rc = cli_list(cli, buf_text(&path), &items, err);
+    }
+    if (rc == 0 && cli->json) {
+        rc = cli_print_json(cli);
+    } else if (rc == 0 && cJSON_GetArraySize(items) == 0) {
+        (void)puts("No threshold was crossed.");
+    } else if (rc == 0) {
+        struct table table;
+        table_init(&table, HEADS);
+        cJSON_ArrayForEach(item, items)
+        {
+            cli_time(cli_text(item, "fired_at", text), time);
+            table_text(&table, time);
+            table_text(&table, cli_text(item, "quota", text));
+            table_text(&table, cli_text(item, "month", text));
+            table_text(&table, cli_text(item, "threshold", text));
+            shorten(cli_text(item, "used", text), shown);
+            table_text(&table, shown);
+            table_text(&table, cli_text(item, "limit", text));
+        }
+        table_print(&table, stdout);
+        table_free(&table);
+    }
+    buf_free(&path);
+    return rc;
+}
+
 int cmd_quota(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"show", quota_show}, {"set", quota_set}, {"remove", quota_remove}, {NULL, NULL}};
+    static const struct sub SUBS[] = {
+        {"show", quota_show}, {"set", quota_set}, {"remove", quota_remove}, {"notices", quota_notices}, {NULL, NULL}};
     return cli_run_sub("quota", SUBS, argc, argv);
 }

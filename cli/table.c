@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -145,6 +146,17 @@ void table_print(const struct table *table, FILE *out)
         }
         cell += strlen(cell) + 1;
     }
+}
+
+int table_columns(FILE *out)
+{
+    const char *given = getenv("COLUMNS");
+    long columns = given != NULL ? strtol(given, NULL, 10) : 0;
+    struct winsize size = {0};
+    if (columns <= 0 && ioctl(fileno(out), TIOCGWINSZ, &size) == 0) {
+        columns = size.ws_col;
+    }
+    return columns >= 40 && columns <= 1000 ? (int)columns : 80;
 }
 
 bool color_wanted(FILE *out)

@@ -41,6 +41,8 @@ void duration_format(int64_t us, char text[32]);
 
 enum color { COLOR_NONE, COLOR_BOLD, COLOR_DIM, COLOR_RED, COLOR_GREEN, COLOR_YELLOW, COLOR_BLUE };
 bool color_wanted(FILE *out);
+/* Characters a line: COLUMNS, or the terminal's; 80 where there is none. */
+int table_columns(FILE *out);
 const char *color(FILE *out, enum color color);
 
 /* "[####----|  ]": used, held and free parts of a limit, width characters wide; coloured by how full it is. */

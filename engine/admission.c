@@ -200,6 +200,15 @@ void admission_count_refusal(struct admission *admission, int64_t account_id, in
     refusals_count(admission, account_id, function_id, reason, clock_wall_us());
 }
 
+void admission_watch(struct admission *admission, int64_t account_id)
+{
+    struct account *account = admission->conninfo != NULL ? account_add(admission, account_id) : NULL;
+    if (account != NULL) {
+        atomic_store(&account->watched_ns, clock_mono_ns());
+        worker_queue(admission, account);
+    }
+}
+
 void admission_refresh(struct admission *admission, int64_t account_id)
 {
     struct account *account = account_find(admission, account_id);

@@ -128,4 +128,12 @@ void admission_stats(const struct admission *admission, struct admission_stats *
 /* A quota of this account changed (also heard through the database); effective within a second in any case. */
 void admission_refresh(struct admission *admission, int64_t account_id);
 
+/*
+ * Usage of this account arrives by other ways than calls on this node (events, other runtimes' hooks): look at its
+ * thresholds now and for a while. What recent usage there is of accounts with monthly quotas is found without this,
+ * within ADMISSION_SWEEP_MS.
+ */
+#define ADMISSION_SWEEP_MS 5000
+void admission_watch(struct admission *admission, int64_t account_id);
+
 #endif

@@ -70,10 +70,12 @@ struct account {
     pthread_mutex_t lock; /* waiters, adding function pools */
     struct waiter *waiters;
     _Atomic bool queued, reload;
-    _Atomic bool watched;        /* has a monthly quota: thresholds are looked at */
-    int64_t looked_ns;           /* when they were last; worker only */
-    struct account *queue_next;  /* worker's queue, under the worker's lock */
-    struct account *active_next; /* worker only */
+    _Atomic bool watched;                   /* has a monthly quota: thresholds are looked at */
+    _Atomic int64_t watched_ns;             /* when usage last arrived by other ways than calls here */
+    int64_t swept_invocations, swept_mb_ms; /* of recent hours, as last seen; listener only */
+    int64_t looked_ns;                      /* when they were last; worker only */
+    struct account *queue_next;             /* worker's queue, under the worker's lock */
+    struct account *active_next;            /* worker only */
     bool active;
     int nodes; /* sharing it, as the database last said */
 };

@@ -308,7 +308,9 @@ static bool serve(struct worker *worker, struct account *account, bool *waiting)
     } else {
         wake_all(admission, account);
     }
-    bool fresh = clock_mono_ns() - atomic_load(&account->concurrency.touched_ns) < WATCH_NS;
+    int64_t touched_ns = atomic_load(&account->concurrency.touched_ns);
+    int64_t watched_ns = atomic_load(&account->watched_ns);
+    bool fresh = clock_mono_ns() - (touched_ns > watched_ns ? touched_ns : watched_ns) < WATCH_NS;
     return !sweep.quiet || sweep.worst != PUMP_REST || (fresh && atomic_load(&account->watched));
 }
 

@@ -17,4 +17,8 @@ int quota_store_limits(struct pg *pg, int64_t account_id, int64_t limits[QUOTA_K
 int quota_store_changes(struct pg *pg, int64_t since_us, int64_t overlap_us, int64_t *until_us,
                         void (*on_change)(int64_t account_id, void *ctx), void *ctx, struct err *err);
 
+/* Accounts with a monthly quota that used something in the hours since from_us, and how much of it there is so far. */
+typedef void quota_active_fn(int64_t account_id, int64_t invocations, int64_t mb_ms, void *ctx);
+int quota_store_active(struct pg *pg, int64_t from_us, quota_active_fn *on_account, void *ctx, struct err *err);
+
 #endif

@@ -114,6 +114,38 @@ int quota_store_changes(struct pg *pg, int64_t since_us, int64_t overlap_us, int
     return 0;
 }
 
+/* ---- usage ---- */
+
+static const struct pg_stmt QUOTA_ACTIVE = {
+    .name = "quota.active",
+    .sql =
+        "SELECT u.account_id, sum(u.invocations)::int8 AS invocations, sum(u.mb_ms)::int8 AS mb_ms FROM usage_hourly u"
+        " WHERE u.hour >= $1::timestamptz AND EXISTS (SELECT FROM quota q WHERE q.account_id IN (u.account_id, 0)"
+        " AND q.name IN ('requests_per_month', 'gb_seconds_per_month', 'spend_per_month')) GROUP BY u.account_id",
+    .expect = PG_ANY_ROWS,
+};
+
+struct active {
+    quota_active_fn *on_account;
+    void *ctx;
+};
+
+static int read_active(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const struct active *self = ctx;
+    (void)err;
+    self->on_account(pg_get_i64(row, "account_id"), pg_get_i64(row, "invocations"), pg_get_i64(row, "mb_ms"),
+                     self->ctx);
+    return 0;
+}
+
+int quota_store_active(struct pg *pg, int64_t from_us, quota_active_fn *on_account, void *ctx, struct err *err)
+{
+    struct active self = {on_account, ctx};
+    const struct pg_param params[] = {PG_P_TIME(from_us), PG_P_END};
+    return pg_run(pg, &QUOTA_ACTIVE, params, read_active, &self, NULL, err);
+}
+
 /* ---- setting ---- */
 
 static const struct pg_stmt QUOTA_REVISION = {

@@ -36,11 +36,11 @@ ACCOUNTS = ("compute", "requests", "spend", "all")
 
 
 def banded(quantity, meter):
-    """Money for a quantity of a meter: bands count from the first unit, what the free allowance covers costs nothing."""
-    free = next(Fraction(row["quantity"]) for row in BOOK["free"] if meter in row["meters"])
-    sum_, reached = Fraction(0), free
+    """Money for a quantity of a meter: what the free allowance leaves goes through the bands."""
+    left = max(0, quantity - next(Fraction(row["quantity"]) for row in BOOK["free"] if meter in row["meters"]))
+    sum_, reached = Fraction(0), Fraction(0)
     for band in BOOK["meters"][meter]["bands"]:
-        upto = min(quantity, Fraction(band["up_to"])) if "up_to" in band else quantity
+        upto = min(left, Fraction(band["up_to"])) if "up_to" in band else left
         if upto > reached:
             sum_ += (upto - reached) * Fraction(band["price"])
             reached = upto
@@ -307,7 +307,7 @@ class Judge:
 def options_read():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--rest-seconds", type=float, default=240)
+    parser.add_argument("--rest-seconds", type=float, default=400)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--callers", type=int, default=8)

@@ -15,9 +15,11 @@
 #include <unistd.h>
 
 #include "api/webhook_sender.h"
+#include "common/buf.h"
 #include "common/calendar.h"
 #include "common/clock.h"
 #include "common/err.h"
+#include "engine/node_key.h"
 #include "engine/notice.h"
 #include "engine/quota.h"
 #include "schema/pg.h"
@@ -302,6 +304,41 @@ START_TEST(inner_addresses_are_refused)
 }
 END_TEST
 
+/* Sealed by a key that this node does not have: an attempt that failed, with the reason, and so never without end. */
+START_TEST(a_secret_that_cannot_be_opened_is_a_failed_attempt)
+{
+    static const uint8_t other_key[NODE_KEY_BYTES] = {1};
+    static const uint8_t node_key[NODE_KEY_BYTES] = {2};
+    struct webhook_sender *sender = NULL;
+    struct err err = {0};
+    struct uuid id;
+    char aad[WEBHOOK_AAD_BYTES];
+    struct buf sealed = {0};
+    webhook_aad(ACCOUNT, aad);
+    ck_assert_int_eq(node_key_seal(other_key, aad, SECRET, strlen(SECRET), &sealed, &err), 0);
+    char sql[1024];
+    char hex[400];
+    ck_assert_uint_lt(2 * sealed.length, sizeof hex);
+    hex_encode(sealed.data, sealed.length, hex);
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO webhook (account_id, url, secret) VALUES (%lld, 'http://127.0.0.1:1/', '\\x%s')",
+                   (long long)ACCOUNT, hex);
+    run_sql(sql);
+    buf_free(&sealed);
+    ck_assert_int_eq(notice_test(pg, ACCOUNT, 1, &id, &err), 0);
+    const struct webhook_sender_options options = {.conninfo = database, .node_key = node_key, .allow_private = true};
+    ck_assert_int_eq(webhook_sender_start(&options, &sender, &err), 0);
+    for (int attempt = 1; attempt <= NOTICE_ATTEMPTS_MAX; attempt++) {
+        struct log log = wait_log(attempt);
+        ck_assert(!log.delivered);
+        ck_assert_ptr_nonnull(strstr(log.error, "cannot be opened with this node's key"));
+        ck_assert_int_eq(log.gave_up, attempt == NOTICE_ATTEMPTS_MAX);
+        run_sql("UPDATE webhook_delivery SET due_at = now()"); /* the backoff is over */
+    }
+    webhook_sender_stop(&sender);
+}
+END_TEST
+
 START_TEST(gives_up)
 {
     struct err err = {0};
@@ -329,6 +366,7 @@ int main(void)
     tcase_add_test(tcase, delivers_signed_with_retry);
     tcase_add_test(tcase, inner_addresses_are_refused);
     tcase_add_test(tcase, gives_up);
+    tcase_add_test(tcase, a_secret_that_cannot_be_opened_is_a_failed_attempt);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -85,8 +85,8 @@ class Cluster:
             for i in range(self.count):
                 self.nodes.append(Node(self.folder / f"node{i}"))
                 self.start(i)
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
         return self
 

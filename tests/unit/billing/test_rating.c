@@ -211,6 +211,28 @@ START_TEST(worst_case_is_the_highest_price_ahead)
 }
 END_TEST
 
+/* The allowance goes to x86 first: a unit of x86 may push one of arm out of it, and that one is dearer. */
+START_TEST(worst_case_knows_shared_allowances)
+{
+    struct price_book *book =
+        parse("{\"name\":\"b\",\"currency\":\"USD\",\"rounding\":\"half_up\","
+              "\"policy\":[{\"from\":\"2014-11-13\",\"grain_ms\":1,\"bill_init\":true}],"
+              "\"free\":[{\"id\":\"free\",\"meters\":[\"compute_x86_64\",\"compute_arm64\"],\"quantity\":\"10\"}],"
+              "\"meters\":{\"compute_x86_64\":{\"bands\":[{\"id\":\"t1\",\"price\":\"1\"}]},"
+              "\"compute_arm64\":{\"bands\":[{\"id\":\"t1\",\"price\":\"3\"}]}}}");
+    struct usage_totals totals = {.quantity = {[METER_COMPUTE_X86] = 4 * GB_S, [METER_COMPUTE_ARM] = 9 * GB_S}};
+    int64_t reached[METER_COUNT];
+    int64_t picos = 0;
+    struct err err = {0};
+    ck_assert_int_eq(rate_worst_case(book, METER_COMPUTE_X86, 0, GB_S, &picos, &err), 0);
+    ck_assert_int_eq(picos, INT64_C(3000000000000));
+    rate_reached(book, &totals, reached);
+    ck_assert_int_eq(reached[METER_COMPUTE_X86], 0);
+    ck_assert_int_eq(reached[METER_COMPUTE_ARM], 3 * GB_S);
+    price_book_free(&book);
+}
+END_TEST
+
 /* Shares of random usage: every line is the sum of its shares, every function's shares are what it used. */
 START_TEST(shares_add_up_both_ways)
 {
@@ -290,6 +312,7 @@ int main(void)
     tcase_add_test(tcase, discounts_are_exact);
     tcase_add_test(tcase, policies_are_dated);
     tcase_add_test(tcase, worst_case_is_the_highest_price_ahead);
+    tcase_add_test(tcase, worst_case_knows_shared_allowances);
     tcase_add_loop_test(tcase, shares_add_up_both_ways, 0, 25);
     tcase_add_test(tcase, minimum_fee_and_tax_come_last);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,47 @@
+#include "api/quota_spend_store.h"
+
+#include "common/err.h"
+#include "schema/pg.h"
+
+static const struct pg_stmt QUOTA_SPEND_HOURS = {
+    .name = "quota.spend_hours",
+    .sql = "SELECT hour, sum(invocations)::int8 AS invocations, sum(billed_requests)::int8 AS requests,"
+           " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86,"
+           " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm,"
+           " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86,"
+           " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm,"
+           " sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM usage_hourly"
+           " WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz GROUP BY hour ORDER BY "
+           "hour",
+    .expect = PG_ANY_ROWS,
+};
+
+struct hours {
+    quota_spend_fn *on_hour;
+    void *ctx;
+};
+
+static int read_hour(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const struct hours *self = ctx;
+    const struct quota_spend_hour hour = {
+        .hour_us = pg_get_time(row, "hour"),
+        .invocations = pg_get_i64(row, "invocations"),
+        .totals.quantity = {[METER_REQUESTS] = pg_get_i64(row, "requests"),
+                            [METER_COMPUTE_X86] = pg_get_i64(row, "x86"),
+                            [METER_COMPUTE_ARM] = pg_get_i64(row, "arm"),
+                            [METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86"),
+                            [METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm"),
+                            [METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage"),
+                            [METER_STREAMED_BYTES] = pg_get_i64(row, "streamed")},
+    };
+    return self->on_hour(&hour, self->ctx, err);
+}
+
+int quota_spend_store_hours(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, quota_spend_fn *on_hour,
+                            void *ctx, struct err *err)
+{
+    struct hours self = {on_hour, ctx};
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_END};
+    return pg_run(pg, &QUOTA_SPEND_HOURS, params, read_hour, &self, NULL, err);
+}
