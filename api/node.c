@@ -243,8 +243,9 @@ static int metering_open(struct node *node, struct err *err)
     }
     const struct aggregator_options aggregator = {
         .spool_dir = spool, .conninfo = node->conninfo, .node_id = node->node_id};
-    return aggregator_start(&aggregator, &node->aggregator, err) == 0 ? upkeep_start(node->conninfo, node->options.retention_days, &node->upkeep, err)
-                                                                      : -1;
+    return aggregator_start(&aggregator, &node->aggregator, err) == 0
+               ? upkeep_start(node->conninfo, node->options.retention_days, &node->upkeep, err)
+               : -1;
 }
 
 static int sandbox_of(const char *text, enum engine_sandbox *sandbox, struct err *err)
@@ -288,7 +289,8 @@ static int engine_start(struct node *node, struct err *err)
 
 static int webhooks_start(struct node *node, struct err *err)
 {
-    const struct webhook_sender_options options = {.conninfo = node->conninfo, .node_key = node->key};
+    const struct webhook_sender_options options = {
+        .conninfo = node->conninfo, .node_key = node->key, .allow_private = node->options.allow_private_webhooks};
     return has_role(node, "api") ? webhook_sender_start(&options, &node->webhooks, err) : 0;
 }
 

@@ -28,6 +28,7 @@ struct node_options {
     uint64_t spool_bytes_max;
     int retention_days; /* raw records older than this that are billed and sealed are dropped; 0: none ever are */
     bool allow_network_host;
+    bool allow_private_webhooks; /* webhooks may call loopback and private addresses */
 };
 
 int node_open(const struct node_options *options, struct node **node, struct err *err);

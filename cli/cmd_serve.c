@@ -38,6 +38,8 @@ const char cmd_serve_help[] =
     "  --record-retention N    drop raw records N days after their month ended, once they are billed and sealed (0:\n"
     "                          never)\n"
     "  --allow-network-host    functions may ask for the host's network\n"
+    "  --allow-private-webhooks\n"
+    "                          webhooks may call loopback and private addresses (tenants choose where they go)\n"
     "  --log-level LEVEL       debug, info, warn, error (info)\n"
     "  --demo                  make account demo with the example functions, say what to type next\n"
     "\n"
@@ -96,6 +98,7 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
                                A_NUMBER("spool-mib", &words->spool_mib, 16, 1048576),
                                A_NUMBER("record-retention", &words->retention_days, 0, RETENTION_DAYS_MAX),
                                A_FLAG("allow-network-host", &options->allow_network_host),
+                               A_FLAG("allow-private-webhooks", &options->allow_private_webhooks),
                                A_TEXT("log-level", &words->log_level),
                                A_FLAG("demo", &words->demo),
                                A_END};
