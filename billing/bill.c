@@ -65,7 +65,7 @@ static int add_taxes(const struct price_book *book, struct bill *bill, struct er
     return 0;
 }
 
-static int make_lines(const struct price_book *book, const struct bill_usage_list *usage, struct bill *bill,
+static int make_lines(const struct price_book *book, const struct bill_usage_list *usage, int extra, struct bill *bill,
                       struct err *err)
 {
     struct usage_totals totals;
@@ -77,7 +77,7 @@ static int make_lines(const struct price_book *book, const struct bill_usage_lis
     if (sum_usage(usage, &totals, err) != 0 || rate_usage(book, &totals, rated, err) != 0) {
         goto out;
     }
-    bill->lines = calloc((size_t)rated->count + BILL_EXTRA_LINES_MAX, sizeof *bill->lines);
+    bill->lines = calloc((size_t)rated->count + BILL_EXTRA_LINES_MAX + (size_t)extra, sizeof *bill->lines);
     if (bill->lines == NULL) {
         (void)err_set(err, ERR_SYSTEM, "bill: out of memory");
         goto out;
@@ -168,19 +168,73 @@ int bill_make_shares(const struct bill_usage_list *usage, struct bill *bill, str
     return rc;
 }
 
-int bill_compute(const struct price_book *book, const struct bill_usage_list *usage, struct bill *bill, struct err *err)
+static int add_corrections(const struct bill_extras *extras, struct bill *bill, struct err *err)
 {
-    if (make_lines(book, usage, bill, err) != 0) {
+    for (int i = 0; i < extras->correction_count; i++) {
+        bill->lines[bill->line_count++] = extras->corrections[i];
+        if (__builtin_add_overflow(bill->net_minor, extras->corrections[i].amount_minor, &bill->net_minor)) {
+            return err_set(err, ERR_LIMIT, "the bill is beyond what an invoice can hold");
+        }
+    }
+    return 0;
+}
+
+/* Use credits of a kind up against what is still owed; *owed_minor goes down to 0 at most. */
+static int add_credits(const struct bill_extras *extras, bool prepaid, int64_t *owed_minor, struct bill *bill,
+                       struct err *err)
+{
+    for (int i = 0; i < extras->credit_count; i++) {
+        const struct credit *credit = &extras->credits[i];
+        if (credit->prepaid == prepaid) {
+            extras->used_minor[i] = 0;
+        }
+        if (credit->prepaid != prepaid || *owed_minor <= 0 || strcmp(credit->currency.code, bill->currency.code) != 0) {
+            continue;
+        }
+        int64_t used = credit->left_minor < *owed_minor ? credit->left_minor : *owed_minor;
+        struct rated_line *line = &bill->lines[bill->line_count++];
+        *line = (struct rated_line){.kind = LINE_CREDIT, .amount_minor = -used};
+        (void)snprintf(line->price_id, sizeof line->price_id, "%s.%" PRId64, prepaid ? "prepaid" : "credit",
+                       credit->credit_id);
+        (void)snprintf(line->description, sizeof line->description, "%s: %s", prepaid ? "Prepaid" : "Credit",
+                       credit->reason);
+        const struct decimal minor = {.value = 1, .scale = bill->currency.minor_digits};
+        if (exact_product(-used, minor, 1, &line->exact_amount, err) != 0) {
+            return -1;
+        }
+        line->list_amount = line->exact_amount;
+        extras->used_minor[i] = used;
+        *owed_minor -= used;
+    }
+    return 0;
+}
+
+int bill_compute_with(const struct price_book *book, const struct bill_usage_list *usage,
+                      const struct bill_extras *extras, struct bill *bill, struct err *err)
+{
+    int64_t due_minor = 0;
+    if (make_lines(book, usage, extras->correction_count + extras->credit_count, bill, err) != 0 ||
+        add_corrections(extras, bill, err) != 0) {
         return -1;
     }
     add_minimum_fee(book, bill);
-    if (add_taxes(book, bill, err) != 0 || bill_make_shares(usage, bill, err) != 0) {
+    if (add_credits(extras, false, &bill->net_minor, bill, err) != 0 || add_taxes(book, bill, err) != 0) {
         return -1;
     }
-    if (__builtin_add_overflow(bill->net_minor, bill->tax_minor, &bill->total_minor)) {
+    if (__builtin_add_overflow(bill->net_minor, bill->tax_minor, &due_minor)) {
         return err_set(err, ERR_LIMIT, "the bill is beyond what an invoice can hold");
     }
+    if (add_credits(extras, true, &due_minor, bill, err) != 0 || bill_make_shares(usage, bill, err) != 0) {
+        return -1;
+    }
+    bill->total_minor = due_minor;
     return 0;
+}
+
+int bill_compute(const struct price_book *book, const struct bill_usage_list *usage, struct bill *bill, struct err *err)
+{
+    const struct bill_extras none = {.correction_count = 0};
+    return bill_compute_with(book, usage, &none, bill, err);
 }
 
 /* ---- loading ---- */

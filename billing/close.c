@@ -2,6 +2,7 @@
 
 #include "billing/bill_rate.h"
 #include "billing/bill_rows.h"
+#include "billing/close_extras.h"
 #include "billing/price_book_internal.h"
 #include "common/buf.h"
 #include "common/check.h"
@@ -38,6 +39,8 @@ struct close {
     struct known_book books[CLOSE_BOOKS_MAX];
     struct bill *bills[CLOSE_BATCH_MAX]; /* of the batch at hand; NULL: nothing to bill, or parked */
     struct close_batch batch;
+    struct close_extras extras;
+    struct buf credit_uses; /* rows of account_credit_use */
 };
 
 /* ---- price books ---- */
@@ -71,6 +74,7 @@ static int rate_account(struct close *close, struct pg *pg, const struct close_a
 {
     struct bill_usage item = {.version = -1};
     struct bill_usage_list usage = {.count = 1, .capacity = 1, .items = &item};
+    struct bill_extras extras;
     struct price_book *own = NULL;
     const struct price_book *book = NULL;
     int rc = -1;
@@ -90,7 +94,19 @@ static int rate_account(struct close *close, struct pg *pg, const struct close_a
         bill->price_version = known->version;
     }
     bill->currency = *price_book_currency(book);
-    rc = bill_compute(book, &usage, bill, err);
+    rc = close_extras_of(&close->extras, pg, account, &extras, err);
+    if (rc == 0) {
+        rc = bill_compute_with(book, &usage, &extras, bill, err);
+    }
+    if (rc == 0 && bill->total_minor < 0) {
+        char total[MONEY_TEXT_BYTES];
+        minor_format(bill->total_minor, &bill->currency, total);
+        rc = err_set(err, ERR_LIMIT,
+                     "the total would be %s: corrections take more than the month charges; write a credit note", total);
+    }
+    if (rc == 0) {
+        close_extras_put_uses(&extras, account, &close->credit_uses);
+    }
     price_book_free(&own);
     return rc;
 }
@@ -254,7 +270,8 @@ static int write_invoices(struct close *close, struct pg *pg, struct err *err)
         count += bill != NULL ? 1 : 0;
     }
     /* The lock on the series is the one thing workers share: taken as late as can be. */
-    if (count > 0 && (close_store_copy(pg, &lines, true, err) != 0 ||
+    if (count > 0 && (close_store_copy(pg, &lines, CLOSE_LINES, err) != 0 ||
+                      close_store_copy(pg, &close->credit_uses, CLOSE_CREDIT_USES, err) != 0 ||
                       close_store_numbers(pg, "INV", now.year, count, &number, err) != 0)) {
         goto out;
     }
@@ -268,7 +285,7 @@ static int write_invoices(struct close *close, struct pg *pg, struct err *err)
             buf_free(&text);
         }
     }
-    if (count > 0 && close_store_copy(pg, &documents, false, err) != 0) {
+    if (count > 0 && close_store_copy(pg, &documents, CLOSE_DOCUMENTS, err) != 0) {
         goto out;
     }
     close->issued = count;
@@ -289,6 +306,8 @@ static int batch_in_tx(struct pg *pg, void *ctx, struct err *err)
     if (close_store_batch(pg, &close->range, close->after, close->batch_limit, close->wait, &close->batch, err) != 0) {
         return -1;
     }
+    buf_clear(&close->credit_uses);
+    rc = close_extras_load(&close->extras, pg, &close->batch, close->range.from_us, err);
     for (int i = 0; rc == 0 && i < close->batch.count; i++) {
         rc = rate_or_park(close, pg, i, err);
     }
@@ -374,6 +393,9 @@ out:
     for (int i = 0; i < CLOSE_BOOKS_MAX; i++) {
         price_book_free(&close->books[i].book);
     }
+    close_extras_free(&close->extras);
+    buf_free(&close->batch.ids);
+    buf_free(&close->credit_uses);
     free(close);
     return rc;
 }

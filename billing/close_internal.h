@@ -6,8 +6,7 @@
 
 #include "billing/close.h"
 #include "billing/rating.h"
-
-struct buf;
+#include "common/buf.h"
 
 struct close_account {
     int64_t account_id, invoice_id, revision;
@@ -17,6 +16,7 @@ struct close_account {
     char records_root[65]; /* of its sealed days, in hex; "" without any */
     char *billing;         /* JSON, owned by the batch; NULL: none */
     bool overridden;
+    int first_credit, credit_count; /* of the batch's credits */
     struct usage_totals totals;
 };
 
@@ -25,6 +25,7 @@ struct close_batch {
     struct close_account accounts[CLOSE_BATCH_MAX];
     int64_t last_account; /* 0: there are no more */
     int locked;           /* accounts looked at */
+    struct buf ids;       /* of those, "{1,2}" */
 };
 
 struct close_month_range {
@@ -42,7 +43,8 @@ int close_store_batch(struct pg *pg, const struct close_month_range *range, int6
                       struct close_batch *batch, struct err *err);
 /* The last of count numbers taken from the series. */
 int close_store_numbers(struct pg *pg, const char *series, int year, int64_t count, int64_t *last, struct err *err);
-int close_store_copy(struct pg *pg, const struct buf *rows, bool lines, struct err *err);
+enum close_table { CLOSE_LINES, CLOSE_CREDIT_USES, CLOSE_DOCUMENTS };
+int close_store_copy(struct pg *pg, const struct buf *rows, enum close_table table, struct err *err);
 int close_store_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, int64_t at_us,
                      struct err *err);
 

@@ -32,20 +32,23 @@ static const struct pg_stmt CLOSE_LOCK_ALL = {.name = "close.lock_all", .sql = L
 static const struct pg_stmt CLOSE_USAGE = {
     .name = "close.usage",
     .sql = "SELECT a.account_id, nextval('invoice_invoice_id_seq') AS invoice_id, a.name, a.display_name, "
-           "a.price_book, nullif(a.billing, '{}')::text AS billing, u.requests, u.x86, u.arm, u.provisioned_x86, "
-           "u.provisioned_arm, u.storage, u.streamed, "
+           "a.price_book, nullif(a.billing, '{}')::text AS billing, "
+           "coalesce(u.requests, 0) AS requests, coalesce(u.x86, 0) AS x86, coalesce(u.arm, 0) AS arm, "
+           "coalesce(u.provisioned_x86, 0) AS provisioned_x86, coalesce(u.provisioned_arm, 0) AS provisioned_arm, "
+           "coalesce(u.storage, 0) AS storage, coalesce(u.streamed, 0) AS streamed, "
            "(SELECT count(*) FROM invoice_document d WHERE d.account_id = a.account_id AND d.kind = 'invoice' "
            "AND d.period = ($1::timestamptz AT TIME ZONE 'UTC')::date) AS revision, "
            "EXISTS (SELECT FROM price_override o WHERE o.account_id = a.account_id "
            "AND o.effective_from <= $1::timestamptz) AS overridden "
-           "FROM (SELECT account_id, sum(billed_requests)::int8 AS requests, "
+           "FROM account a LEFT JOIN (SELECT account_id, sum(billed_requests)::int8 AS requests, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
            "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM usage_hourly "
            "WHERE account_id = ANY ($3::int8[]) AND hour >= $1::timestamptz AND hour < $2::timestamptz "
-           "GROUP BY account_id) u JOIN account a USING (account_id) WHERE " NOT_DONE "ORDER BY a.account_id",
+           "GROUP BY account_id) u USING (account_id) WHERE a.account_id = ANY ($3::int8[]) AND " NOT_DONE
+           "ORDER BY a.account_id",
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt CLOSE_SEALS = {
@@ -106,6 +109,11 @@ static const struct pg_stmt CLOSE_COPY_LINES = {
     .name = "close.copy_lines",
     .sql = "COPY invoice_line (account_id, invoice_id, line, kind, meter, band, price_id, description, quantity, unit, "
            "unit_price, exact_amount, amount_minor, period, detail) FROM STDIN",
+    .expect = PG_NO_ROWS,
+};
+static const struct pg_stmt CLOSE_COPY_CREDIT_USES = {
+    .name = "close.copy_credit_uses",
+    .sql = "COPY account_credit_use (account_id, credit_id, invoice_id, amount_minor) FROM STDIN",
     .expect = PG_NO_ROWS,
 };
 static const struct pg_stmt CLOSE_COPY_DOCUMENTS = {
@@ -186,18 +194,13 @@ int close_store_park(struct pg *pg, int64_t account_id, int64_t from_us, const c
     return pg_run(pg, &CLOSE_PARK, params, NULL, NULL, NULL, err);
 }
 
-struct lock_ctx {
-    struct close_batch *batch;
-    struct buf ids;
-};
-
 static int take_locked(const struct pg_row *row, void *ctx, struct err *err)
 {
-    struct lock_ctx *lock = ctx;
+    struct close_batch *batch = ctx;
     (void)err;
-    lock->batch->last_account = pg_get_i64(row, "account_id");
-    buf_putc(&lock->ids, lock->batch->locked++ == 0 ? '{' : ',');
-    buf_i64(&lock->ids, lock->batch->last_account);
+    batch->last_account = pg_get_i64(row, "account_id");
+    buf_putc(&batch->ids, batch->locked++ == 0 ? '{' : ',');
+    buf_i64(&batch->ids, batch->last_account);
     return 0;
 }
 
@@ -272,30 +275,26 @@ int close_store_batch(struct pg *pg, const struct close_month_range *range, int6
                       struct close_batch *batch, struct err *err)
 {
     const struct pg_param locking[] = {PG_P_TIME(range->from_us), PG_P_I64(after), PG_P_I64(limit), PG_P_END};
-    struct lock_ctx lock = {.batch = batch};
-    int rc = -1;
-
     batch->count = 0;
     batch->locked = 0;
     batch->last_account = 0;
-    if (pg_run(pg, wait ? &CLOSE_LOCK_ALL : &CLOSE_LOCK_FREE, locking, take_locked, &lock, NULL, err) != 0) {
-        goto out;
+    buf_clear(&batch->ids);
+    if (pg_run(pg, wait ? &CLOSE_LOCK_ALL : &CLOSE_LOCK_FREE, locking, take_locked, batch, NULL, err) != 0) {
+        return -1;
     }
-    if (batch->locked > 0) {
-        buf_putc(&lock.ids, '}');
-        const struct pg_param params[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
-                                          PG_P_TEXT(buf_text(&lock.ids)), PG_P_END};
-        struct seals seals = {.batch = batch};
-        if (pg_run(pg, &CLOSE_USAGE, params, take_usage, batch, NULL, err) != 0 ||
-            pg_run(pg, &CLOSE_SEALS, params, take_seal, &seals, NULL, err) != 0) {
-            goto out;
-        }
-        put_root(&seals);
+    if (batch->locked == 0) {
+        return 0;
     }
-    rc = 0;
-out:
-    buf_free(&lock.ids);
-    return rc;
+    buf_putc(&batch->ids, '}');
+    const struct pg_param params[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
+                                      PG_P_TEXT(buf_text(&batch->ids)), PG_P_END};
+    struct seals seals = {.batch = batch};
+    if (pg_run(pg, &CLOSE_USAGE, params, take_usage, batch, NULL, err) != 0 ||
+        pg_run(pg, &CLOSE_SEALS, params, take_seal, &seals, NULL, err) != 0) {
+        return -1;
+    }
+    put_root(&seals);
+    return 0;
 }
 
 static int take_last(const struct pg_row *row, void *ctx, struct err *err)
@@ -311,14 +310,19 @@ int close_store_numbers(struct pg *pg, const char *series, int year, int64_t cou
     return pg_run(pg, &CLOSE_NUMBERS, params, take_last, last, NULL, err);
 }
 
-int close_store_copy(struct pg *pg, const struct buf *rows, bool lines, struct err *err)
+int close_store_copy(struct pg *pg, const struct buf *rows, enum close_table table, struct err *err)
 {
+    static const struct pg_stmt *const COPIES[] = {[CLOSE_LINES] = &CLOSE_COPY_LINES,
+                                                   [CLOSE_CREDIT_USES] = &CLOSE_COPY_CREDIT_USES,
+                                                   [CLOSE_DOCUMENTS] = &CLOSE_COPY_DOCUMENTS};
     int64_t count = 0;
     if (!buf_ok(rows)) {
         return err_set(err, ERR_SYSTEM, "close: out of memory");
     }
-    if (pg_copy_in_begin(pg, lines ? &CLOSE_COPY_LINES : &CLOSE_COPY_DOCUMENTS, err) != 0 ||
-        pg_copy_in_put(pg, rows->data, rows->length, err) != 0) {
+    if (rows->length == 0) {
+        return 0;
+    }
+    if (pg_copy_in_begin(pg, COPIES[table], err) != 0 || pg_copy_in_put(pg, rows->data, rows->length, err) != 0) {
         return -1;
     }
     return pg_copy_in_end(pg, &count, err);
