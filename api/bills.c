@@ -1,8 +1,9 @@
-/* .../bills/{yyyy-mm}: the bill as a file, in one of the layouts of reports/. */
+/* .../bills/{yyyy-mm}: the bill as a file, in one of the layouts of reports/, with its SHA-256. */
 #include <stdio.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "api/bill_file.h"
 #include "api/handlers.h"
 #include "api/http.h"
 #include "common/digest.h"
@@ -16,6 +17,7 @@ static int options_read(const struct request *request, struct report_options *op
     const char *of = request_query(request, "csvw_of");
     const char *format = request_query(request, "format");
     *options = (struct report_options){.layout = REPORT_SUMMARY,
+                                       .csvw_of = REPORT_SUMMARY,
                                        .issuer = api_get_options(request->api)->issuer,
                                        .issuer_party = api_get_options(request->api)->issuer_party};
     if (format != NULL && layout == NULL) {
@@ -31,14 +33,48 @@ static int options_read(const struct request *request, struct report_options *op
     return request_query_bool(request, "letter", &options->letter, err);
 }
 
-static int file_reply(struct request *request, const struct report_options *options, const char *account,
-                      const char *month)
+void bill_file_begin(struct bill_file *file, struct request *request)
+{
+    file->request = request;
+    file->state = sha256_new();
+}
+
+int bill_file_sink(const void *bytes, size_t length, void *ctx, struct err *err)
+{
+    struct bill_file *file = ctx;
+    sha256_update(file->state, bytes, length);
+    return reply_sink(bytes, length, file->request, err);
+}
+
+void bill_file_abandon(struct bill_file *file)
+{
+    sha256_end(&file->state, NULL);
+}
+
+/* ETag is the whole digest; Digest (RFC 3230) and Repr-Digest (RFC 9530) say it once more in their own ways. */
+void bill_file_end(struct bill_file *file, char hex[SHA256_HEX_BYTES])
+{
+    struct reply *reply = &file->request->reply;
+    uint8_t digest[SHA256_BYTES];
+    struct buf base64 = {0};
+    char text[SHA256_HEX_BYTES + 32];
+    sha256_end(&file->state, digest);
+    hex_encode(digest, sizeof digest, hex);
+    base64_encode(digest, sizeof digest, &base64);
+    (void)snprintf(text, sizeof text, "\"%s\"", hex);
+    reply_header(reply, "ETag", text);
+    (void)snprintf(text, sizeof text, "sha-256=%s", buf_text(&base64));
+    reply_header(reply, "Digest", text);
+    (void)snprintf(text, sizeof text, "sha-256=:%s:", buf_text(&base64));
+    reply_header(reply, "Repr-Digest", text);
+    buf_free(&base64);
+}
+
+static void file_headers(struct request *request, const struct report_options *options, const char *name)
 {
     char text[200];
-    const char *type = report_media_type(options->layout);
-    (void)snprintf(text, sizeof text, "%s; filename=\"bill-%s-%s-%s.%s\"",
-                   options->layout == REPORT_HTML || options->layout == REPORT_PDF ? "inline" : "attachment", account,
-                   month, report_layout_name(options->layout), report_file_extension(options->layout));
+    bool shown = options->layout == REPORT_HTML || options->layout == REPORT_PDF;
+    (void)snprintf(text, sizeof text, "%s; filename=\"%s\"", shown ? "inline" : "attachment", name);
     reply_header(&request->reply, "Content-Disposition", text);
     if (options->csv_safe) {
         reply_header(&request->reply, "X-Csv-Safe", "applied");
@@ -48,30 +84,60 @@ static int file_reply(struct request *request, const struct report_options *opti
                      "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'");
     }
     request->reply.status = 200;
-    request->reply.content_type = type;
+    request->reply.content_type = report_media_type(options->layout);
+}
+
+/* The line sha256sum checks, instead of the file itself. */
+static int digest_reply(struct request *request, const char *hex, const char *name, struct err *err)
+{
+    char line[256];
+    int length = snprintf(line, sizeof line, "%s  %s\n", hex, name);
+    reply_reset(&request->reply);
+    request->reply.status = 200;
+    request->reply.content_type = "text/plain; charset=utf-8";
+    return reply_sink(line, (size_t)length, request, err);
+}
+
+/* account_id 0: all accounts. */
+static int bill_reply(struct request *request, int64_t account_id, const char *account, struct err *err)
+{
+    struct report_options options;
+    struct month month;
+    struct bill_file file;
+    char hex[SHA256_HEX_BYTES];
+    char name[128];
+    char described[128];
+    bool digest_only = false;
+    const char *text = request_param(request, "month");
+    if (month_parse(text, "month", &month, err) != 0 || options_read(request, &options, err) != 0 ||
+        request_query_bool(request, "sha256", &digest_only, err) != 0) {
+        return -1;
+    }
+    (void)snprintf(name, sizeof name, "%.63s-%.7s-%s.%s", account, text, report_layout_name(options.layout),
+                   report_file_extension(options.layout));
+    (void)snprintf(described, sizeof described, "%.63s-%.7s-%s.%s", account, text, report_layout_name(options.csvw_of),
+                   report_file_extension(options.csvw_of));
+    options.csvw_url = described;
+    bill_file_begin(&file, request);
+    if ((account_id != 0 ? report_bill(request->pg, account_id, month, &options, bill_file_sink, &file, err)
+                         : report_all(request->pg, month, &options, bill_file_sink, &file, err)) != 0) {
+        bill_file_abandon(&file);
+        return -1;
+    }
+    bill_file_end(&file, hex);
+    if (digest_only) {
+        return digest_reply(request, hex, name, err);
+    }
+    file_headers(request, &options, name);
     return 0;
 }
 
 int bill_handler(struct request *request, struct err *err)
 {
-    struct report_options options;
-    struct month month;
-    const char *text = request_param(request, "month");
-    if (month_parse(text, "month", &month, err) != 0 || options_read(request, &options, err) != 0 ||
-        report_bill(request->pg, request->account_id, month, &options, reply_sink, request, err) != 0) {
-        return -1;
-    }
-    return file_reply(request, &options, request->account_name, text);
+    return bill_reply(request, request->account_id, request->account_name, err);
 }
 
 int bill_all_handler(struct request *request, struct err *err)
 {
-    struct report_options options;
-    struct month month;
-    const char *text = request_param(request, "month");
-    if (month_parse(text, "month", &month, err) != 0 || options_read(request, &options, err) != 0 ||
-        report_all(request->pg, month, &options, reply_sink, request, err) != 0) {
-        return -1;
-    }
-    return file_reply(request, &options, "all", text);
+    return bill_reply(request, 0, "all", err);
 }

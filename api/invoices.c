@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/bill_file.h"
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/invoice_list_store.h"
@@ -173,6 +174,8 @@ int invoice_lines_handler(struct request *request, struct err *err)
 int invoice_line_records_handler(struct request *request, struct err *err)
 {
     struct list_ctx list = {.array = false};
+    struct bill_file file;
+    char hex[SHA256_HEX_BYTES];
     struct month month;
     int64_t invoice_id = 0;
     const struct report_options options = {.layout = REPORT_RECORDS, .issuer = api_get_options(request->api)->issuer};
@@ -181,9 +184,12 @@ int invoice_line_records_handler(struct request *request, struct err *err)
         return -1;
     }
     buf_clear(&request->reply.body);
-    if (report_bill(request->pg, request->account_id, month, &options, reply_sink, request, err) != 0) {
+    bill_file_begin(&file, request);
+    if (report_bill(request->pg, request->account_id, month, &options, bill_file_sink, &file, err) != 0) {
+        bill_file_abandon(&file);
         return -1;
     }
+    bill_file_end(&file, hex);
     request->reply.status = 200;
     request->reply.content_type = report_media_type(REPORT_RECORDS);
     return 0;

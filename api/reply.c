@@ -230,6 +230,17 @@ static bool gzip_wanted(const struct request *request)
     return strncmp(request->reply.content_type, "application/pdf", 15) != 0;
 }
 
+static void reply_header_drop(struct reply *reply, const char *name)
+{
+    for (int i = 0; i < reply->header_count; i++) {
+        if (strcasecmp(reply->headers[i].name, name) == 0) {
+            free(reply->headers[i].value);
+            reply->headers[i] = reply->headers[--reply->header_count];
+            return;
+        }
+    }
+}
+
 static int gzip_pieces(z_stream *z, struct request *target, struct err *err)
 {
     unsigned char out[16384];
@@ -276,6 +287,9 @@ static void gzip_body(struct request *request)
             reply->static_body = NULL;
             reply->encoded = true;
             reply_header(reply, "Content-Encoding", "gzip");
+            /* These are of the bytes that travel (RFC 9530): they were computed of others. */
+            reply_header_drop(reply, "Digest");
+            reply_header_drop(reply, "Repr-Digest");
         } else {
             reply_free(&target->reply);
         }

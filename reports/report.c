@@ -91,7 +91,7 @@ void report_file_name(int64_t account_id, struct month month, enum report_layout
     if (account_id != 0) {
         id_format("acct", account_id, id);
     }
-    buf_printf(name, "bill-%s-%s-%s.%s", id, text, LAYOUTS[layout].name, LAYOUTS[layout].extension);
+    buf_printf(name, "%s-%s-%s.%s", id, text, LAYOUTS[layout].name, LAYOUTS[layout].extension);
 }
 
 /* ---- one report: a layout, and whatever it needs ---- */
@@ -204,7 +204,7 @@ static int write_metadata(int64_t account_id, struct month month, const struct r
         metadata_focus(options->focus_version, &text);
     } else {
         report_file_name(account_id, month, options->csvw_of, &url);
-        metadata_csvw(options, buf_text(&url), &text);
+        metadata_csvw(options, options->csvw_url != NULL ? options->csvw_url : buf_text(&url), &text);
     }
     int rc =
         buf_ok(&text) ? sink(text.data, text.length, ctx, err) : err_set(err, ERR_SYSTEM, "metadata: out of memory");

@@ -38,6 +38,7 @@ struct report_options {
     enum report_layout layout;
     enum report_focus_version focus_version;
     enum report_layout csvw_of;
+    const char *csvw_url; /* file the metadata describes; NULL: as report_file_name has it */
     bool csv_safe;                    /* text cells that a spreadsheet would take for a formula get a ' in front */
     bool bom;                         /* UTF-8 byte order mark first */
     bool letter;                      /* US Letter instead of A4 */
@@ -57,7 +58,7 @@ const char *report_layout_name(enum report_layout layout);
 const char *report_media_type(enum report_layout layout);
 const char *report_file_extension(enum report_layout layout);
 
-/* "bill-acct_100000000001-2026-10-focus.csv"; account 0: "all". */
+/* "acct_100000000001-2026-10-focus.csv"; account 0: "all". */
 void report_file_name(int64_t account_id, struct month month, enum report_layout layout, struct buf *name);
 
 /* One account and month: from the issued invoice when there is one, otherwise an estimate marked as such. */
