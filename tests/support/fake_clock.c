@@ -8,6 +8,7 @@
 static _Atomic int frozen;
 static _Atomic int64_t wall_now_us;
 static _Atomic int64_t mono_now_ns;
+static const _Atomic int64_t *followed_us;
 
 static int64_t real_ns(clockid_t clock)
 {
@@ -18,7 +19,8 @@ static int64_t real_ns(clockid_t clock)
 
 int64_t clock_wall_us(void)
 {
-    return frozen != 0 ? wall_now_us : real_ns(CLOCK_REALTIME) / 1000;
+    int64_t offset_us = followed_us != NULL ? atomic_load(followed_us) : 0;
+    return frozen != 0 ? wall_now_us : real_ns(CLOCK_REALTIME) / 1000 + offset_us;
 }
 
 int64_t clock_mono_us(void)
@@ -49,7 +51,20 @@ void fake_clock_step_us(int64_t us)
     wall_now_us += us;
 }
 
+void fake_clock_follow(const _Atomic int64_t *offset_us)
+{
+    followed_us = offset_us;
+}
+
 void fake_clock_release(void)
 {
     frozen = 0;
+    followed_us = NULL;
+}
+
+void clock_deadline(int64_t wait_ms, struct timespec *until)
+{
+    int64_t at_ns = clock_mono_ns() + wait_ms * 1000000;
+    until->tv_sec = (time_t)(at_ns / 1000000000);
+    until->tv_nsec = (long)(at_ns % 1000000000);
 }
