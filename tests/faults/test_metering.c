@@ -83,6 +83,7 @@ struct flip {
 
 static struct flip flips[FLIPS_MAX];
 static size_t flip_count;
+static uint64_t died_alone;
 static bool disks;
 static char tables[100];
 static struct shared *shared;
@@ -118,6 +119,11 @@ struct emitter {
 };
 
 /* Most on one day; some late by days; some now, by a clock that is stepped. */
+static uint32_t scatter(unsigned emitter, unsigned thread, uint32_t n)
+{
+    return (n * 2654435761u) ^ (emitter * 40503u + thread);
+}
+
 static int64_t start_of(uint32_t x)
 {
     int64_t second_us = (int64_t)(x % 86400) * 1000000;
@@ -134,7 +140,7 @@ static int64_t start_of(uint32_t x)
 
 static void make_record(unsigned emitter, unsigned thread, uint32_t n, struct usage_record *record)
 {
-    uint32_t x = (n * 2654435761u) ^ (emitter * 40503u + thread);
+    uint32_t x = scatter(emitter, thread, n);
     *record = (struct usage_record){
         .kind = USAGE_KIND_INVOCATION,
         .status = (uint8_t)(x % 11 == 0 ? 1 + x % 5 : 0),
@@ -333,11 +339,18 @@ struct round {
     unsigned emitters;
 };
 
+/* Only we may have ended it, or it is done. */
 static void end_child(pid_t *pid)
 {
+    int status = 0;
     if (*pid > 0) {
-        (void)kill(*pid, SIGKILL);
-        (void)waitpid(*pid, NULL, 0);
+        if (waitpid(*pid, &status, WNOHANG) == 0) {
+            (void)kill(*pid, SIGKILL);
+            (void)waitpid(*pid, NULL, 0);
+        } else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            (void)printf("a child died by itself (status %d); ", status);
+            died_alone++;
+        }
         *pid = 0;
     }
 }
@@ -449,9 +462,21 @@ static void step(struct round *round)
 /* ---- the verdict ---- */
 
 struct verdict {
-    uint64_t stored, foreign, twice;
+    uint64_t stored, foreign, twice, changed;
     uint8_t *seen;
 };
+
+/* Is it what was emitted? */
+static bool unchanged(const struct pg_row *row, uint8_t emitter, uint8_t thread, uint32_t n)
+{
+    struct usage_record made;
+    make_record(emitter, thread, n, &made);
+    return pg_get_i64(row, "function_id") == made.function_id && pg_get_i64(row, "billed_ms") == made.billed_ms &&
+           pg_get_i64(row, "duration_us") == (int64_t)made.duration_us &&
+           pg_get_i64(row, "peak_kib") == made.peak_kib && pg_get_i64(row, "memory_mib") == made.memory_mib &&
+           pg_get_i64(row, "status") == made.status &&
+           (scatter(emitter, thread, n) / 86400 % 16 - 1 < 2 || pg_get_time(row, "started_at") == made.started_us);
+}
 
 static int on_id(const struct pg_row *row, void *ctx, struct err *err)
 {
@@ -470,6 +495,7 @@ static int on_id(const struct pg_row *row, void *ctx, struct err *err)
     verdict->twice += *seen;
     *seen = 1;
     verdict->stored++;
+    verdict->changed += !unchanged(row, id[0], id[1], n);
     return 0;
 }
 
@@ -488,9 +514,12 @@ static int64_t count(struct pg *pg, const struct pg_stmt *stmt, const struct pg_
     return n;
 }
 
-static const struct pg_stmt IDS = {.name = "test.ids",
-                                   .sql = "SELECT request_id FROM usage_record WHERE account_id = $1::int8",
-                                   .expect = PG_ANY_ROWS};
+static const struct pg_stmt IDS = {
+    .name = "test.ids",
+    .sql = "SELECT request_id, function_id, billed_ms::int8 AS billed_ms, duration_us::int8 AS duration_us, "
+           "peak_kib::int8 AS peak_kib, memory_mib::int8 AS memory_mib, status::int8 AS status, started_at "
+           "FROM usage_record WHERE account_id = $1::int8",
+    .expect = PG_ANY_ROWS};
 static const struct pg_stmt DAMAGED = {
     .name = "test.damaged",
     .sql = "SELECT producer_id, epoch, sequence + i AS sequence FROM spool_hole, generate_series(0, slots - 1) AS i "
@@ -571,16 +600,18 @@ static bool judge(uint64_t amid)
     pg_close(&pg);
     free(verdict.seen);
     (void)printf("%" PRIu64 " confirmed, %" PRIu64 " stored, %" PRIu64 " of them amid it, %zu flipped, %" PRIu64
-                 " holes of these, %" PRIu64 " wrong holes, %" PRIu64 " lost, %" PRIu64 " twice, %" PRIu64
-                 " foreign, %" PRId64 " other holes, %" PRId64 " wrong sums, %" PRId64 " pending, kept %" PRIu64
-                 ", full %" PRIu64 ", starts %" PRIu64 " and %" PRIu64 " failed\n",
-                 confirmed, verdict.stored, amid, flip_count, holes, wrong_holes, lost, verdict.twice, verdict.foreign,
-                 missing, differences, freshness.late_pending, (uint64_t)atomic_load(&shared->kept),
+                 " holes of these; ",
+                 confirmed, verdict.stored, amid, flip_count, holes);
+    (void)printf("%" PRIu64 " lost, %" PRIu64 " twice, %" PRIu64 " foreign, %" PRIu64 " changed, %" PRIu64
+                 " wrong holes, %" PRId64 " other holes, %" PRId64 " wrong sums, %" PRId64 " pending, %" PRIu64
+                 " died; so far: kept %" PRIu64 ", full %" PRIu64 ", starts %" PRIu64 " and %" PRIu64 " failed\n",
+                 lost, verdict.twice, verdict.foreign, verdict.changed, wrong_holes, missing, differences,
+                 freshness.late_pending, died_alone, (uint64_t)atomic_load(&shared->kept),
                  (uint64_t)atomic_load(&shared->full), (uint64_t)atomic_load(&shared->server.starts),
                  (uint64_t)atomic_load(&shared->server.failed_starts));
     (void)fflush(stdout);
-    return wrong_holes == 0 && lost == 0 && verdict.twice == 0 && verdict.foreign == 0 && differences == 0 &&
-           missing == 0 && freshness.late_pending == 0;
+    return wrong_holes == 0 && lost == 0 && died_alone == 0 && verdict.twice == 0 && verdict.foreign == 0 &&
+           verdict.changed == 0 && differences == 0 && missing == 0 && freshness.late_pending == 0;
 }
 
 /* Tables as empty as at the start, all days open. */
