@@ -3,6 +3,7 @@
 #include "billing/bill_rate.h"
 #include "billing/bill_rows.h"
 #include "billing/close_extras.h"
+#include "billing/invoice_notice.h"
 #include "billing/price_book_internal.h"
 #include "common/buf.h"
 #include "common/check.h"
@@ -34,7 +35,8 @@ struct close {
     int batch_limit;
     bool wait;     /* this pass waits for accounts another worker holds */
     int64_t after; /* cursor of this pass */
-    int64_t issued;
+    int64_t issued, parked;
+    struct close_result *result, pending; /* pending: with the batch at hand, once it is committed */
     int book_count, book_next;
     struct known_book books[CLOSE_BOOKS_MAX];
     struct bill *bills[CLOSE_BATCH_MAX]; /* of the batch at hand; NULL: nothing to bill, or parked */
@@ -126,7 +128,9 @@ static int rate_or_park(struct close *close, struct pg *pg, int index, struct er
             *err = why;
             return -1;
         }
-        return close_store_park(pg, account->account_id, close->range.from_us, why.text, err);
+        close->parked++;
+        return close->options->dry_run ? 0
+                                       : close_store_park(pg, account->account_id, close->range.from_us, why.text, err);
     }
     if (bill->line_count == 0) {
         bill_free(&bill);
@@ -285,7 +289,10 @@ static int write_invoices(struct close *close, struct pg *pg, struct err *err)
             buf_free(&text);
         }
     }
-    if (count > 0 && close_store_copy(pg, &documents, CLOSE_DOCUMENTS, err) != 0) {
+    if (count > 0 && (close_store_copy(pg, &documents, CLOSE_DOCUMENTS, err) != 0 ||
+                      invoice_notice_queue(pg, close->batch.accounts[0].account_id,
+                                           close->batch.accounts[close->batch.count - 1].account_id,
+                                           close->range.from_us, issued_us, err) != 0)) {
         goto out;
     }
     close->issued = count;
@@ -298,12 +305,35 @@ out:
     return rc;
 }
 
+/* Beyond CLOSE_CURRENCIES_MAX currencies the rest is not summed; nothing hangs on these sums. */
+static void add_totals(struct close *close)
+{
+    close->pending = *close->result;
+    for (int i = 0; i < close->batch.count; i++) {
+        const struct bill *bill = close->bills[i];
+        int at = 0;
+        while (bill != NULL && at < close->pending.currencies &&
+               strcmp(close->pending.totals[at].currency.code, bill->currency.code) != 0) {
+            at++;
+        }
+        if (bill == NULL || at == CLOSE_CURRENCIES_MAX) {
+            continue;
+        }
+        if (at == close->pending.currencies) {
+            close->pending.totals[close->pending.currencies++] = (struct close_total){.currency = bill->currency};
+        }
+        close->pending.totals[at].total_minor += bill->total_minor;
+    }
+}
+
 static int batch_in_tx(struct pg *pg, void *ctx, struct err *err)
 {
     struct close *close = ctx;
     int rc = 0;
     close->issued = 0;
-    if (close_store_batch(pg, &close->range, close->after, close->batch_limit, close->wait, &close->batch, err) != 0) {
+    close->pending = *close->result;
+    if (close_store_batch(pg, &close->range, close->options->accounts, close->after, close->batch_limit, close->wait,
+                          &close->batch, err) != 0) {
         return -1;
     }
     buf_clear(&close->credit_uses);
@@ -311,8 +341,15 @@ static int batch_in_tx(struct pg *pg, void *ctx, struct err *err)
     for (int i = 0; rc == 0 && i < close->batch.count; i++) {
         rc = rate_or_park(close, pg, i, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && close->options->dry_run) {
+        for (int i = 0; i < close->batch.count; i++) {
+            close->issued += close->bills[i] != NULL;
+        }
+    } else if (rc == 0) {
         rc = write_invoices(close, pg, err);
+    }
+    if (rc == 0) {
+        add_totals(close);
     }
     for (int i = 0; i < close->batch.count; i++) {
         bill_free(&close->bills[i]);
@@ -344,7 +381,8 @@ static int check_ready(struct close *close, struct pg *pg, struct err *err)
 
 static int run_passes(struct close *close, struct pg *pg, int64_t total, struct close_result *result, struct err *err)
 {
-    for (int pass = 0; pass < 2; pass++) {
+    close->result = result;
+    for (int pass = 0; pass < (close->options->dry_run ? 1 : 2); pass++) {
         int64_t seen = 0;
         close->wait = pass == 1;
         close->after = 0;
@@ -352,6 +390,7 @@ static int run_passes(struct close *close, struct pg *pg, int64_t total, struct 
             if (pg_tx_at(pg, PG_READ_COMMITTED, batch_in_tx, close, err) != 0) {
                 return -1;
             }
+            *result = close->pending;
             result->issued += close->issued;
             seen += close->batch.locked;
             close->after = close->batch.last_account;
@@ -361,6 +400,21 @@ static int run_passes(struct close *close, struct pg *pg, int64_t total, struct 
         } while (close->batch.locked > 0);
     }
     return 0;
+}
+
+/* Earlier months too: what was sealed anew there is corrected by this close. */
+static int prepare(struct close *close, struct pg *pg, struct err *err)
+{
+    const struct close_options *options = close->options;
+    struct seal_result sealed = {0};
+    if (options->skip_checks || options->dry_run) {
+        return 0;
+    }
+    if (!options->skip_seal && seal_days(pg, close->range.from_us - CORRECTION_MONTHS * 31 * CALENDAR_DAY_US,
+                                         close->range.to_us, &sealed, err) != 0) {
+        return -1;
+    }
+    return close_store_check(pg, &close->range, !options->skip_crosscheck, err);
 }
 
 int close_month(struct pg *pg, const struct close_options *options, struct close_result *result, struct err *err)
@@ -378,15 +432,13 @@ int close_month(struct pg *pg, const struct close_options *options, struct close
     month_range(options->month, &close->range.from_us, &close->range.to_us);
     calendar_format_day(close->range.from_us, close->period);
     struct close_result done = {0};
-    struct seal_result sealed = {0};
-    if (check_ready(close, pg, err) != 0 ||
-        (!options->skip_seal && seal_days(pg, close->range.from_us, close->range.to_us, &sealed, err) != 0) ||
+    if (check_ready(close, pg, err) != 0 || prepare(close, pg, err) != 0 ||
         close_store_counts(pg, close->range.from_us, &total, &done.existing, err) != 0 ||
-        close_store_check(pg, &close->range, !options->skip_crosscheck, err) != 0 ||
         run_passes(close, pg, total, &done, err) != 0 ||
         close_store_parked(pg, close->range.from_us, &done.parked, err) != 0) {
         goto out;
     }
+    done.parked += options->dry_run ? close->parked : 0;
     *result = done;
     rc = 0;
 out:
@@ -398,9 +450,4 @@ out:
     buf_free(&close->credit_uses);
     free(close);
     return rc;
-}
-
-int close_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, struct err *err)
-{
-    return close_store_void(pg, account_id, invoice_id, reason, clock_wall_us(), err);
 }

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "billing/money.h"
 #include "common/calendar.h"
 
 struct err;
@@ -30,20 +31,37 @@ struct close_options {
     int64_t grace_us;            /* wait this long after the month's end before closing it */
     int batch;                   /* accounts a transaction; 0: CLOSE_BATCH_DEFAULT */
     bool skip_crosscheck;        /* do not compare raw records with rollups (their days may be gone or many) */
+    bool skip_checks;            /* another worker did all of it: only issue */
+    bool dry_run;                /* rate everything, issue and park nothing */
+    const char *accounts;        /* only these, "{1,2}"; NULL: all */
     bool skip_seal;              /* the days of the month are sealed already, or there are no raw records at all */
     close_progress_fn *progress; /* may be NULL */
     void *ctx;
 };
 
+#define CLOSE_CURRENCIES_MAX 16
+
+struct close_total {
+    struct currency currency;
+    int64_t total_minor;
+};
+
 struct close_result {
-    int64_t issued;   /* by this call */
-    int64_t existing; /* invoices of the month that were there before */
-    int64_t parked;   /* accounts now parked for the month (table invoice_park says why) */
+    int currencies;
+    struct close_total totals[CLOSE_CURRENCIES_MAX]; /* of what this call issued, or would have */
+    int64_t issued;                                  /* by this call */
+    int64_t existing;                                /* invoices of the month that were there before */
+    int64_t parked; /* accounts now parked for the month (table invoice_park says why) */
 };
 
 int close_month(struct pg *pg, const struct close_options *options, struct close_result *result, struct err *err);
 
-/* Void an issued invoice; the next close of its month issues another. ERR_CONFLICT when it is void or credited. */
-int close_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, struct err *err);
+/*
+ * The same with several connections side by side: one checks and seals, then all of them issue. progress is called by
+ * any of their threads, one at a time, with sums over all.
+ */
+#define CLOSE_WORKERS_MAX 16
+int close_month_with(const char *conninfo, int workers, const struct close_options *options,
+                     struct close_result *result, struct err *err);
 
 #endif

@@ -39,13 +39,11 @@ int close_store_parked(struct pg *pg, int64_t from_us, int64_t *parked, struct e
 int close_store_check(struct pg *pg, const struct close_month_range *range, bool crosscheck, struct err *err);
 int close_store_park(struct pg *pg, int64_t account_id, int64_t from_us, const char *reason, struct err *err);
 /* Lock accounts after `after` that have no invoice yet (wait: also those another worker holds) and sum their usage. */
-int close_store_batch(struct pg *pg, const struct close_month_range *range, int64_t after, int limit, bool wait,
-                      struct close_batch *batch, struct err *err);
+int close_store_batch(struct pg *pg, const struct close_month_range *range, const char *accounts, int64_t after,
+                      int limit, bool wait, struct close_batch *batch, struct err *err);
 /* The last of count numbers taken from the series. */
 int close_store_numbers(struct pg *pg, const char *series, int year, int64_t count, int64_t *last, struct err *err);
 enum close_table { CLOSE_LINES, CLOSE_CREDIT_USES, CLOSE_DOCUMENTS };
 int close_store_copy(struct pg *pg, const struct buf *rows, enum close_table table, struct err *err);
-int close_store_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, int64_t at_us,
-                     struct err *err);
 
 #endif

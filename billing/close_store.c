@@ -22,7 +22,8 @@
     "($1::timestamptz AT TIME ZONE 'UTC')::date) "
 
 #define LOCK_SQL                                                                                                       \
-    "SELECT a.account_id FROM account a WHERE a.account_id > $2::int8 AND " NOT_DONE                                   \
+    "SELECT a.account_id FROM account a WHERE a.account_id > $2::int8 "                                                \
+    "AND ($4::int8[] IS NULL OR a.account_id = ANY ($4::int8[])) AND " NOT_DONE                                        \
     "ORDER BY a.account_id LIMIT $3::int8 FOR NO KEY UPDATE OF a"
 
 static const struct pg_stmt CLOSE_LOCK_FREE = {
@@ -124,14 +125,6 @@ static const struct pg_stmt CLOSE_COPY_DOCUMENTS = {
         "digest) FROM STDIN",
     .expect = PG_NO_ROWS,
 };
-static const struct pg_stmt CLOSE_VOID = {
-    .name = "close.void",
-    .sql = "INSERT INTO invoice_event (account_id, invoice_id, state, reason, happened_at) "
-           "SELECT account_id, invoice_id, 'void', $3::text, $4::timestamptz FROM invoice_document "
-           "WHERE account_id = $1::int8 AND invoice_id = $2::int8",
-    .expect = PG_NO_ROWS,
-};
-
 static int take_counts(const struct pg_row *row, void *ctx, struct err *err)
 {
     int64_t *counts = ctx;
@@ -271,10 +264,11 @@ static int take_seal(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
-int close_store_batch(struct pg *pg, const struct close_month_range *range, int64_t after, int limit, bool wait,
-                      struct close_batch *batch, struct err *err)
+int close_store_batch(struct pg *pg, const struct close_month_range *range, const char *accounts, int64_t after,
+                      int limit, bool wait, struct close_batch *batch, struct err *err)
 {
-    const struct pg_param locking[] = {PG_P_TIME(range->from_us), PG_P_I64(after), PG_P_I64(limit), PG_P_END};
+    const struct pg_param locking[] = {PG_P_TIME(range->from_us), PG_P_I64(after), PG_P_I64(limit), PG_P_TEXT(accounts),
+                                       PG_P_END};
     batch->count = 0;
     batch->locked = 0;
     batch->last_account = 0;
@@ -326,16 +320,4 @@ int close_store_copy(struct pg *pg, const struct buf *rows, enum close_table tab
         return -1;
     }
     return pg_copy_in_end(pg, &count, err);
-}
-
-int close_store_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const char *reason, int64_t at_us,
-                     struct err *err)
-{
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(invoice_id), PG_P_TEXT(reason), PG_P_TIME(at_us),
-                                      PG_P_END};
-    int64_t rows = 0;
-    if (pg_run(pg, &CLOSE_VOID, params, NULL, NULL, &rows, err) != 0) {
-        return err_wrap(err, "void inv_%" PRId64, invoice_id);
-    }
-    return rows == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "there is no invoice inv_%" PRId64, invoice_id);
 }

@@ -5,6 +5,7 @@
  * adds up what is there afterwards. FARTHING_SEED chooses the run, FARTHING_ROUNDS how often it is killed.
  */
 #include "billing/close.h"
+#include "billing/invoice.h"
 #include "billing/price_book.h"
 #include "common/err.h"
 #include "schema/pg.h"
@@ -160,13 +161,13 @@ START_TEST(issued_is_frozen_void_is_reissued_mismatch_is_parked)
     for (size_t i = 0; i < sizeof forbidden / sizeof forbidden[0]; i++) {
         ck_assert_msg(pg_script(pg, forbidden[i], &err) == -1, "%s went through", forbidden[i]);
     }
-    ck_assert_int_eq(close_void(pg, 100000000001, 999999, "none", &err), -1);
+    ck_assert_int_eq(invoice_void(pg, 100000000001, 999999, "none", &err), -1);
     ck_assert_int_eq(err.code, ERR_NOT_FOUND);
     int64_t id = 0;
-    for (id = 1; close_void(pg, 100000000001, id, "wrong address", &err) != 0; id++) {
+    for (id = 1; invoice_void(pg, 100000000001, id, "wrong address", &err) != 0; id++) {
         ck_assert_int_lt(id, 100000);
     }
-    ck_assert_int_eq(close_void(pg, 100000000001, id, "again", &err), -1);
+    ck_assert_int_eq(invoice_void(pg, 100000000001, id, "again", &err), -1);
     ck_assert_int_eq(err.code, ERR_CONFLICT);
     rc = close_month(pg, &options, &result, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
