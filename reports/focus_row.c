@@ -485,6 +485,15 @@ void focus_rows_line(struct focus_rows *rows, int line)
     make_template(rows, line, true, &form);
     minor_format(rows->bill->lines[line].amount_minor, &rows->bill->currency, amount);
     set_days(rows, NULL);
+    if (rows->bill->lines[line].period_us > 0) {
+        /* A correction is about an earlier month. */
+        int64_t from_us = 0;
+        int64_t to_us = 0;
+        month_range(month_of(rows->bill->lines[line].period_us), &from_us, &to_us);
+        calendar_format(from_us, rows->start);
+        calendar_format(to_us, rows->end);
+        rows->day_us = -1;
+    }
     fields[BILLED_COST] = fields[CONTRACTED_COST] = fields[LIST_COST] = field_of(amount);
     fields[X_ROUNDING] = field_of("0");
     fields[CHARGE_START] = field_of(rows->start);

@@ -3,6 +3,7 @@
 #include "common/calendar.h"
 #include "common/err.h"
 #include "common/map.h"
+#include "common/text.h"
 #include "reports/report_internal.h"
 #include "reports/report_store.h"
 
@@ -13,9 +14,9 @@
 /* Currency units of a struct exact: 10^17 * 2^30 of them make one. */
 #define EXACT_UNITS (1e17 * 1073741824.0)
 
-enum printed_section printed_section_of(enum line_kind kind)
+enum printed_section printed_section_of(const struct rated_line *line)
 {
-    switch (kind) {
+    switch (line->kind) {
     case LINE_USAGE:
     case LINE_DISCOUNT:
     case LINE_MINIMUM_FEE:
@@ -23,7 +24,7 @@ enum printed_section printed_section_of(enum line_kind kind)
     case LINE_CORRECTION:
         return PRINTED_CORRECTIONS;
     case LINE_CREDIT:
-        return PRINTED_CREDITS;
+        return text_starts(line->price_id, "prepaid.") ? PRINTED_TAXES : PRINTED_CREDITS;
     case LINE_TAX:
         return PRINTED_TAXES;
     }
@@ -227,7 +228,12 @@ static int make_parties(struct printed *self, struct pg *pg, struct err *err)
         (void)snprintf(self->issuer.name, sizeof self->issuer.name, "%s",
                        self->options->issuer != NULL ? self->options->issuer : "Farthing");
     }
-    if (report_store_party(pg, self->bill->account_id, &self->customer, err) != 0) {
+    if (self->bill->buyer != NULL) {
+        struct err unread = {0};
+        if (party_parse(self->bill->buyer, strlen(self->bill->buyer), false, &self->customer, &unread) != 0) {
+            self->customer = (struct party){.address_lines = 0};
+        }
+    } else if (self->bill->number[0] == '\0' && report_store_party(pg, self->bill->account_id, &self->customer, err) != 0) {
         return -1;
     }
     if (self->customer.name[0] == '\0') {
@@ -240,7 +246,7 @@ static void sum_sections(struct printed *self)
 {
     for (int i = 0; i < self->bill->line_count; i++) {
         const struct rated_line *line = &self->bill->lines[i];
-        switch (printed_section_of(line->kind)) {
+        switch (printed_section_of(line)) {
         case PRINTED_CHARGES:
             self->charges_minor += line->amount_minor;
             break;

@@ -56,9 +56,9 @@ int printed_load(struct pg *pg, int64_t account_id, struct month month, const st
                  struct printed **printed, struct err *err);
 void printed_free(struct printed **printed);
 
-/* A section of the invoice: which lines stand in it. */
+/* A section of the invoice: which lines stand in it. Prepaid money is used after tax, so it stands with the taxes. */
 enum printed_section { PRINTED_CHARGES, PRINTED_CORRECTIONS, PRINTED_CREDITS, PRINTED_TAXES };
-enum printed_section printed_section_of(enum line_kind kind);
+enum printed_section printed_section_of(const struct rated_line *line);
 bool printed_is_metered(const struct rated_line *line);
 
 /* "1,234,567.89" and "USD 1,234,567.89"; a minus is U+2212. */

@@ -299,7 +299,7 @@ static void lines(struct buf *out, const struct printed *printed)
         bool first = true;
         for (int i = 0; i < printed->bill->line_count; i++) {
             const struct rated_line *line = &printed->bill->lines[i];
-            if ((int)printed_section_of(line->kind) != section) {
+            if ((int)printed_section_of(line) != section) {
                 continue;
             }
             if (first && section != PRINTED_CHARGES) {
@@ -376,7 +376,10 @@ static void notes(struct buf *out, const struct printed *printed)
     text(out, facts.how);
     buf_puts(out, "</p>");
     if (facts.digest_label[0] != '\0') {
-        buf_printf(out, "<p>%s <code>%s</code></p>", facts.digest_label, printed->bill->records_root);
+        buf_printf(out, "<p>%s <code>%s</code></p>", facts.digest_label, printed->bill->digest);
+    }
+    if (facts.root_label[0] != '\0') {
+        buf_printf(out, "<p>%s <code>%s</code></p>", facts.root_label, printed->bill->records_root);
     }
     buf_puts(out, "</footer>");
 }

@@ -69,7 +69,10 @@ static void notes(const struct printed *printed, struct printed_facts *facts)
                    "once, to the cent or what the currency has for it; nothing else is. The layouts summary, focus and "
                    "records of this bill hold every digit.");
     if (bill->records_root[0] != '\0') {
-        (void)snprintf(facts->digest_label, sizeof facts->digest_label, "Merkle root of the records behind it:");
+        (void)snprintf(facts->root_label, sizeof facts->root_label, "Merkle root of the records behind it:");
+    }
+    if (bill->digest[0] != '\0') {
+        (void)snprintf(facts->digest_label, sizeof facts->digest_label, "SHA-256 of the invoice as issued:");
     }
 }
 
@@ -158,7 +161,7 @@ int printed_sums(const struct printed *printed, struct printed_sum sums[PRINTED_
         printed_amount(printed, bill->net_minor, sums[count++].amount);
     }
     for (int i = 0; i < bill->line_count && count < PRINTED_SUMS_MAX - 1; i++) {
-        if (printed_section_of(bill->lines[i].kind) == PRINTED_TAXES) {
+        if (printed_section_of(&bill->lines[i]) == PRINTED_TAXES) {
             (void)snprintf(sums[count].label, sizeof sums[count].label, "%s", bill->lines[i].description);
             printed_amount(printed, bill->lines[i].amount_minor, sums[count++].amount);
         }

@@ -20,7 +20,7 @@ struct printed_facts {
     char state[160];
     char terms[PARTY_NOTE_BYTES + 160];
     char how[400];
-    char digest_label[64];
+    char root_label[64], digest_label[64]; /* "" when there is nothing to show */
 };
 
 struct printed_cells {

@@ -226,7 +226,7 @@ static void lines(struct paper *paper)
         bool first = section != PRINTED_CHARGES;
         for (int i = 0; i < printed->bill->line_count; i++) {
             const struct rated_line *line = &printed->bill->lines[i];
-            if ((int)printed_section_of(line->kind) != section) {
+            if ((int)printed_section_of(line) != section) {
                 continue;
             }
             if (first) {
@@ -381,6 +381,11 @@ static void notes(struct paper *paper)
     if (paper->facts.digest_label[0] != '\0') {
         paper->pdf.y += 6;
         note(paper, &LABEL, paper->facts.digest_label);
+        note(paper, &digest, printed->bill->digest);
+    }
+    if (paper->facts.root_label[0] != '\0') {
+        paper->pdf.y += 6;
+        note(paper, &LABEL, paper->facts.root_label);
         note(paper, &digest, printed->bill->records_root);
     }
 }

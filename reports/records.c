@@ -6,6 +6,8 @@
  */
 #include "reports/records.h"
 
+#include "billing/bill.h"
+
 #include "common/ids.h"
 #include "common/uuid.h"
 #include "metering/record.h"
@@ -66,5 +68,9 @@ int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct mon
 {
     struct usage_record_query query = {.account_id = account_id, .limit = INT64_MAX};
     month_range(month, &query.from_us, &query.to_us);
+    /* Of an invoice: those it was made from, not what came later. */
+    if (bill_issued_at(pg, account_id, month, &query.sealed_us, err) != 0) {
+        return -1;
+    }
     return usage_records_run(pg, &query, put_record, csv, err);
 }
