@@ -22,6 +22,7 @@
 #define USAGE "from to granularity group_by function format limit offset month"
 #define REPORT "layout format focus_version csv_safe bom letter csvw_of sha256"
 #define L15 "/2015-03-31/functions/{f}"
+#define L19 "/2019-09-25/functions/{f}"
 
 /* method, pattern, scope, flags, body_bytes_max, query, handler, action */
 static const struct route ROUTES[] = {
@@ -142,6 +143,15 @@ static const struct route ROUTES[] = {
     {HTTP_DELETE, "/2019-09-30/functions/{f}/provisioned-concurrency", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*",
      lambda_provisioned_delete_handler, NULL},
     {HTTP_GET, "/2016-08-19/account-settings", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_account_settings_handler, NULL},
+    {HTTP_PUT, L19 "/event-invoke-config", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_event_config_put_handler,
+     NULL},
+    {HTTP_POST, L19 "/event-invoke-config", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_event_config_update_handler,
+     NULL},
+    {HTTP_GET, L19 "/event-invoke-config", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_event_config_get_handler, NULL},
+    {HTTP_DELETE, L19 "/event-invoke-config", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*",
+     lambda_event_config_delete_handler, NULL},
+    {HTTP_GET, L19 "/event-invoke-config/list", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_event_config_list_handler,
+     NULL},
     {HTTP_GET, "/2015-03-31/packages/{package}", SCOPE_NONE, ROUTE_LAMBDA, 0, "*", lambda_package_handler, NULL},
     {HTTP_GET, "/2017-03-31/tags/{arn}", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_tags_get_handler, NULL},
     {HTTP_POST, "/2017-03-31/tags/{arn}", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_tags_put_handler, NULL},

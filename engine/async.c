@@ -36,8 +36,9 @@ struct run {
     struct async_event event;
     enum invoke_outcome outcome;
     bool failed;
+    int version;
+    struct buf response;
     struct err error;
-    struct run *next;
 };
 
 static void on_done(const struct invoke_result *result, void *ctx);
@@ -108,27 +109,34 @@ static void start_run(struct async *async, struct async_event *event)
     engine_start(call);
 }
 
+static enum async_outcome outcome_of(const struct run *run)
+{
+    if (run->outcome == INVOKE_DONE) {
+        return run->failed ? ASYNC_FAILED : ASYNC_SUCCEEDED;
+    }
+    return run->outcome == INVOKE_FAILED && run->error.code == ERR_NOT_FOUND ? ASYNC_GONE : ASYNC_THROTTLED;
+}
+
 static void settle_job(struct engine *engine, struct pg *pg, void *ctx)
 {
-    (void)engine;
     struct run *run = ctx;
     struct async *async = run->async;
     struct err err = {0};
-    int rc = -1;
-    if (pg != NULL) {
-        if (run->outcome == INVOKE_DONE) {
-            rc = run->failed ? async_store_failed(pg, &run->event, &err) : async_store_remove(pg, &run->event, &err);
-        } else if (run->outcome == INVOKE_FAILED && run->error.code == ERR_NOT_FOUND) {
-            rc = async_store_remove(pg, &run->event, &err);
-        } else {
-            rc = async_store_throttled(pg, &run->event, &err);
-        }
-    }
+    char arn[400];
+    engine_arn(engine, run->event.account_id, run->event.function,
+               run->event.qualifier[0] != '\0' ? run->event.qualifier : "$LATEST", arn, sizeof arn);
+    const struct async_end end = {.outcome = outcome_of(run),
+                                  .function_arn = arn,
+                                  .version = run->version,
+                                  .response = run->response.data,
+                                  .response_length = run->response.length};
+    int rc = pg != NULL ? async_store_settle(pg, &run->event, &end, &err) : -1;
     if (rc != 0) {
         /* It stays owned until then; afterwards it runs again: at least once. */
         LOG(LOG_LEVEL_WARN, "event.not_settled", LF_I64("event", run->event.event_id), LF_STR("error", err.text));
     }
     async_event_free(&run->event);
+    buf_free(&run->response);
     free(run);
     (void)pthread_mutex_lock(&async->lock);
     async->running--;
@@ -142,6 +150,8 @@ static void on_done(const struct invoke_result *result, void *ctx)
     struct run *run = ctx;
     run->outcome = result->outcome;
     run->failed = result->function_error != NULL;
+    run->version = result->version;
+    buf_append(&run->response, result->payload, result->payload_length);
     if (result->outcome == INVOKE_FAILED && result->error != NULL) {
         run->error = *result->error;
     }

@@ -2,8 +2,11 @@
 
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/err.h"
+#include "common/log.h"
 #include "common/text.h"
+#include "engine/event_config.h"
 #include "engine/function_row.h"
 #include "engine/quota.h"
 #include "schema/pg.h"
@@ -30,7 +33,7 @@ static const struct pg_stmt TAKE = {
            "AND f.account_id = e.account_id AND f.function_id = e.function_id "
            "RETURNING e.account_id, e.event_id, e.function_id, f.name, e.qualifier, e.request_id, e.attempt::int8 AS "
            "attempt, "
-           "e.throttles::int8 AS throttles, e.payload, e.client_context, e.accepted_at",
+           "e.throttles::int8 AS throttles, e.hops::int8 AS hops, e.payload, e.client_context, e.accepted_at",
     .expect = PG_ANY_ROWS,
 };
 
@@ -132,6 +135,7 @@ static int read_event(const struct pg_row *row, void *ctx, struct err *err)
         .function_id = pg_get_i64(row, "function_id"),
         .attempt = (int)pg_get_i64(row, "attempt"),
         .throttles = (int)pg_get_i64(row, "throttles"),
+        .hops = (int)pg_get_i64(row, "hops"),
         .accepted_us = pg_get_time(row, "accepted_at"),
     };
     (void)text_copy(event->function, sizeof event->function, pg_get_text(row, "name"));
@@ -159,13 +163,7 @@ int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, stru
     return 0;
 }
 
-int async_store_remove(struct pg *pg, const struct async_event *event, struct err *err)
-{
-    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_END};
-    return pg_run(pg, &REMOVE, params, NULL, NULL, NULL, err);
-}
-
-static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int wait_s,
+static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int64_t wait_s,
                  struct err *err)
 {
     const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_I64(attempt),
@@ -173,18 +171,101 @@ static int again(struct pg *pg, const struct async_event *event, int attempt, in
     return pg_run(pg, &AGAIN, params, NULL, NULL, NULL, err);
 }
 
-int async_store_failed(struct pg *pg, const struct async_event *event, struct err *err)
+struct settling {
+    const struct async_event *event;
+    const struct async_end *end;
+};
+
+static int tell(struct pg *pg, const struct settling *settling, enum event_end how, const char *destination,
+                struct err *err)
 {
-    if (event->attempt >= ASYNC_RETRIES) {
-        return async_store_remove(pg, event, err);
+    const struct async_event *event = settling->event;
+    const struct async_end *end = settling->end;
+    bool ran = end->outcome == ASYNC_SUCCEEDED || end->outcome == ASYNC_FAILED;
+    struct buf text = {0};
+    bool sent = false;
+    int rc = 0;
+    if (destination[0] == '\0') {
+        return 0;
     }
-    return again(pg, event, event->attempt + 1, 0, 60 * (event->attempt + 1), err);
+    if (event->hops >= EVENT_HOPS_MAX) {
+        LOG(LOG_LEVEL_WARN, "event.loop_stopped", LF_STR("function", event->function),
+            LF_STR("destination", destination));
+        return 0;
+    }
+    const struct destination_record record = {.end = how,
+                                              .at_us = clock_wall_us(),
+                                              .request_id = &event->request_id,
+                                              .function_arn = end->function_arn,
+                                              .invoke_count = event->attempt + (ran ? 1 : 0),
+                                              .request = event->payload.data,
+                                              .request_length = event->payload.length,
+                                              .ran = ran,
+                                              .version = end->version,
+                                              .failed = end->outcome == ASYNC_FAILED,
+                                              .response = end->response,
+                                              .response_length = end->response_length};
+    destination_record_put(&record, &text);
+    rc = buf_ok(&text) ? destination_send(pg, event->account_id, destination, &text, event->hops + 1, &sent, err)
+                       : err_set(err, ERR_SYSTEM, "destination: out of memory");
+    buf_free(&text);
+    if (rc == 0 && !sent) {
+        LOG(LOG_LEVEL_WARN, "event.no_destination", LF_STR("function", event->function),
+            LF_STR("destination", destination));
+    }
+    return rc;
 }
 
-int async_store_throttled(struct pg *pg, const struct async_event *event, struct err *err)
+/* It leaves the queue; whoever takes it out, and nobody else, tells its destination. */
+static int leave(struct pg *pg, const struct settling *settling, enum event_end how, const char *destination,
+                 struct err *err)
 {
-    int wait_s = event->throttles < 8 ? 1 << event->throttles : 300;
-    return again(pg, event, event->attempt, event->throttles + 1, wait_s, err);
+    const struct async_event *event = settling->event;
+    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->event_id), PG_P_END};
+    int64_t affected = 0;
+    if (pg_run(pg, &REMOVE, params, NULL, NULL, &affected, err) != 0) {
+        return -1;
+    }
+    return affected == 0 ? 0 : tell(pg, settling, how, destination, err);
+}
+
+static int settle_body(struct pg *pg, void *ctx, struct err *err)
+{
+    const struct settling *settling = ctx;
+    const struct async_event *event = settling->event;
+    struct event_config config;
+    if (event_config_of(pg, event->account_id, event->function_id, event->qualifier, &config, err) != 0) {
+        return -1;
+    }
+    int64_t age_s = config.age_max_s >= 0 ? config.age_max_s : EVENT_AGE_S_MAX;
+    int64_t left_s = age_s - (clock_wall_us() - event->accepted_us) / 1000000;
+    int64_t wait_s = 0;
+    switch (settling->end->outcome) {
+    case ASYNC_SUCCEEDED:
+        return leave(pg, settling, EVENT_SUCCESS, config.on_success, err);
+    case ASYNC_GONE:
+        return leave(pg, settling, EVENT_SUCCESS, "", err);
+    case ASYNC_FAILED:
+        wait_s = INT64_C(60) * (event->attempt + 1);
+        if (event->attempt >= (config.retries_max >= 0 ? config.retries_max : EVENT_RETRIES_MAX)) {
+            return leave(pg, settling, EVENT_RETRIES_EXHAUSTED, config.on_failure, err);
+        }
+        return wait_s >= left_s ? leave(pg, settling, EVENT_AGE_EXCEEDED, config.on_failure, err)
+                                : again(pg, event, event->attempt + 1, 0, wait_s, err);
+    case ASYNC_THROTTLED:
+        wait_s = event->throttles < 8 ? INT64_C(1) << event->throttles : 300;
+        if (left_s <= 0) {
+            return leave(pg, settling, EVENT_AGE_EXCEEDED, config.on_failure, err);
+        }
+        return again(pg, event, event->attempt, event->throttles + 1, wait_s < left_s ? wait_s : left_s, err);
+    }
+    return 0;
+}
+
+int async_store_settle(struct pg *pg, const struct async_event *event, const struct async_end *end, struct err *err)
+{
+    struct settling settling = {.event = event, .end = end};
+    return pg_tx_at(pg, PG_READ_COMMITTED, settle_body, &settling, err);
 }
 
 static int read_state(const struct pg_row *row, void *ctx, struct err *err)

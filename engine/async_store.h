@@ -14,14 +14,12 @@
 struct err;
 struct pg;
 
-#define ASYNC_RETRIES 2
-#define ASYNC_AGE_S 21600
-
 struct async_event {
     int64_t account_id, event_id, function_id;
     char function[65], qualifier[129];
     struct uuid request_id;
     int attempt, throttles; /* so far */
+    int hops;               /* destinations that led here */
     int64_t accepted_us;
     struct buf payload, client_context;
 };
@@ -34,11 +32,25 @@ int async_store_put(struct pg *pg, int64_t account_id, const char *function, con
 /* Due events that nobody owns, at most `most`. */
 int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count,
                      struct err *err);
-int async_store_remove(struct pg *pg, const struct async_event *event, struct err *err);
-/* It ran and failed: again in 1, then 2 minutes; after that it is gone. */
-int async_store_failed(struct pg *pg, const struct async_event *event, struct err *err);
-/* It could not run: again after 1 s, doubling to 5 minutes, until it is too old. */
-int async_store_throttled(struct pg *pg, const struct async_event *event, struct err *err);
+enum async_outcome {
+    ASYNC_SUCCEEDED,
+    ASYNC_FAILED,    /* it ran, and failed */
+    ASYNC_THROTTLED, /* it could not run now */
+    ASYNC_GONE       /* its function is not there any more */
+};
+
+struct async_end {
+    enum async_outcome outcome;
+    const char *function_arn; /* with qualifier */
+    int version;              /* executed; the rest only when it ran */
+    const void *response;
+    size_t response_length;
+};
+
+/* What becomes of an event after a run, in one transaction: a failed one again after 1, then 2 minutes; one that could
+ * not run after 1 s, doubling to 5 minutes; both until its retries or its age are used up (event_config.h). Then it
+ * leaves the queue, and its record is on its way to its destination. */
+int async_store_settle(struct pg *pg, const struct async_event *event, const struct async_end *end, struct err *err);
 int async_store_state(struct pg *pg, int64_t *pending, int64_t *oldest_us, struct err *err);
 
 #endif

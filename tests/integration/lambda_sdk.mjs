@@ -328,6 +328,98 @@ chapter('a client that stops waiting and sends again: ran once, billed once', as
     assert.equal(counted.invocations, 3);
 });
 
+chapter('events: retries, age and destinations', async () => {
+    await create('work', { Timeout: 5 });
+    await create('heard');
+    const heard = arn.replace(/story$/, 'heard');
+    const missing = await refused(send('GetFunctionEventInvokeConfig', { FunctionName: 'work' }), 'ResourceNotFoundException');
+    assert.match(missing.message, /doesn't have an EventInvokeConfig$/);
+    const put = await send('PutFunctionEventInvokeConfig', {
+        FunctionName: 'work',
+        MaximumRetryAttempts: 0,
+        MaximumEventAgeInSeconds: 60,
+        DestinationConfig: { OnFailure: { Destination: heard } },
+    });
+    assert.equal(put.FunctionArn, `${arn.replace(/story$/, 'work')}:$LATEST`);
+    assert.ok(put.LastModified instanceof Date);
+    const updated = await send('UpdateFunctionEventInvokeConfig', {
+        FunctionName: 'work',
+        DestinationConfig: { OnSuccess: { Destination: heard } },
+    });
+    assert.equal(updated.MaximumRetryAttempts, 0, 'what an update does not name stays');
+    assert.deepEqual(updated.DestinationConfig, { OnSuccess: { Destination: heard }, OnFailure: { Destination: heard } });
+    for (const bad of [
+        { MaximumRetryAttempts: 3 },
+        { MaximumEventAgeInSeconds: 59 },
+        { MaximumEventAgeInSeconds: 21601 },
+        { DestinationConfig: { OnFailure: { Destination: arn.replace(/story$/, 'nobody') } } },
+        { DestinationConfig: { OnFailure: { Destination: arn.replace(/story$/, 'work') } } },
+        { DestinationConfig: { OnSuccess: { Destination: 'arn:aws:sqs:local:123456789012:queue' } } },
+        { DestinationConfig: { OnSuccess: { Destination: 'https://example.com/not-a-webhook-of-ours' } } },
+    ]) {
+        await refused(send('PutFunctionEventInvokeConfig', { FunctionName: 'work', ...bad }), 'InvalidParameterValueException');
+    }
+    const list = await send('ListFunctionEventInvokeConfigs', { FunctionName: 'work' });
+    assert.equal(list.FunctionEventInvokeConfigs.length, 1);
+
+    const told = async (event, condition) => {
+        const sent = await send('Invoke', { FunctionName: 'work', InvocationType: 'Event', Payload: JSON.stringify(event) });
+        const id = sent.$metadata.requestId;
+        const lines = await until(`${condition} is told`, () => farthing('/v1/accounts/acme/functions/heard/logs?limit=1000'), (logs) =>
+            logs.items.some((line) => line.line.includes(id) && line.line.includes('saw {')),
+        );
+        const line = lines.items.find((one) => one.line.includes(id) && one.line.includes('saw {')).line;
+        const record = JSON.parse(line.slice(line.indexOf('{')));
+        assert.equal(record.version, '1.0');
+        assert.match(record.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+        assert.deepEqual(record.requestContext, {
+            requestId: id,
+            functionArn: `${arn.replace(/story$/, 'work')}:$LATEST`,
+            condition,
+            approximateInvokeCount: 1,
+        });
+        assert.deepEqual(record.requestPayload, event);
+        return record;
+    };
+    const good = await told({ n: 'good' }, 'Success');
+    assert.deepEqual(good.responseContext, { statusCode: 200, executedVersion: '$LATEST' });
+    assert.deepEqual(good.responsePayload.event, { n: 'good' });
+    const bad = await told({ fail: true }, 'RetriesExhausted');
+    assert.deepEqual(bad.responseContext, { statusCode: 200, executedVersion: '$LATEST', functionError: 'Unhandled' });
+    assert.equal(bad.responsePayload.errorMessage, 'on purpose');
+
+    // A webhook of the account, by its URL.
+    const got = [];
+    const receiver = http.createServer((from, to) => {
+        const parts = [];
+        from.on('data', (part) => parts.push(part));
+        from.on('end', () => {
+            got.push({ signature: from.headers['farthing-signature'], body: JSON.parse(Buffer.concat(parts).toString()) });
+            to.writeHead(got.length === 1 ? 500 : 200).end(); // the first is lost at the receiver: it is sent again
+        });
+    });
+    await new Promise((go) => receiver.listen(0, '127.0.0.1', go));
+    const hook = `http://127.0.0.1:${receiver.address().port}/hook`;
+    await farthing('/v1/accounts/acme/webhooks', { method: 'POST', body: JSON.stringify({ url: hook, events: [] }) });
+    await send('PutFunctionEventInvokeConfig', {
+        FunctionName: 'work',
+        MaximumRetryAttempts: 0,
+        DestinationConfig: { OnFailure: { Destination: hook } },
+    });
+    const sent = await send('Invoke', { FunctionName: 'work', InvocationType: 'Event', Payload: '{"fail":true}' });
+    await until('the webhook is called twice', async () => got.length, (n) => n >= 2);
+    assert.match(got[1].signature, /^t=\d+,v1=[0-9a-f]{64}$/);
+    assert.equal(got[1].body.type, 'dev.farthing.invocation.destination');
+    assert.equal(got[0].body.id, got[1].body.id, 'the receiver can tell that it is the same event');
+    assert.equal(got[1].body.data.requestContext.requestId, sent.$metadata.requestId);
+    assert.equal(got[1].body.data.requestContext.condition, 'RetriesExhausted');
+    receiver.close();
+    await send('DeleteFunctionEventInvokeConfig', { FunctionName: 'work' });
+    await refused(send('DeleteFunctionEventInvokeConfig', { FunctionName: 'work' }), 'ResourceNotFoundException');
+    await send('DeleteFunction', { FunctionName: 'work' });
+    await send('DeleteFunction', { FunctionName: 'heard' });
+});
+
 chapter('list functions page by page', async () => {
     for (let i = 0; i < 4; i++) {
         await create(`page-${i}`);

@@ -8,6 +8,6 @@ farthing=${FARTHING_BUILD:?the build folder}/cli/farthing
 [[ -x $farthing ]] || skip "$farthing is not built"
 use_modules "$FARTHING_SOURCE/tests/integration"
 . "$FARTHING_SOURCE/tests/e2e/node.sh"
-start_node "$farthing"
+start_node "$farthing" --allow-private-webhooks
 new_account acme
 NODE_NO_WARNINGS=1 node "$FARTHING_SOURCE/tests/integration/lambda_sdk.mjs"

@@ -1,0 +1,248 @@
+/*
+ * Goal:   an accepted event runs again as often and as long as its function's configuration says, then leaves the queue
+ * once, and its destination hears of it. Method: the store on a real database, runs only claimed; time moves by moving
+ * the event's own times.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/err.h"
+#include "engine/async_store.h"
+#include "engine/event_config.h"
+#include "engine/function.h"
+#include "engine/function_store.h"
+#include "engine/node_key.h"
+#include "schema/pg.h"
+#include "tests/support/pgtest.h"
+
+#define ACCOUNT INT64_C(100000000001)
+#define ARN "arn:aws:lambda:local:100000000001:function:"
+
+static struct pg *pg;
+static struct err err;
+static const uint8_t key[NODE_KEY_BYTES] = {7};
+
+/* The smallest archive: one empty file "a". */
+static const unsigned char ZIP[] = {'P', 'K', 3, 4, 20, 0,  0, 0, 0, 0, 0,   0,    33,   0, 0,  0,  0, 0,   0,   0,
+                                    0,   0,   0, 0, 0,  0,  1, 0, 0, 0, 'a', 'P',  'K',  1, 2,  20, 3, 20,  0,   0,
+                                    0,   0,   0, 0, 0,  33, 0, 0, 0, 0, 0,   0,    0,    0, 0,  0,  0, 0,   0,   1,
+                                    0,   0,   0, 0, 0,  0,  0, 0, 0, 0, 0,   0xED, 0x81, 0, 0,  0,  0, 'a', 'P', 'K',
+                                    5,   6,   0, 0, 0,  0,  1, 0, 1, 0, 47,  0,    0,    0, 31, 0,  0, 0,   0,   0};
+
+static void run(const char *sql)
+{
+    ck_assert_msg(pg_script(pg, sql, &err) == 0, "%s: %s", sql, err.text);
+}
+
+static int read_number(const struct pg_row *row, void *ctx, struct err *error)
+{
+    (void)error;
+    *(int64_t *)ctx = pg_get_i64(row, "n");
+    return 0;
+}
+
+static int64_t number(const char *sql)
+{
+    static int count;
+    char name[20];
+    int64_t n = -1;
+    (void)snprintf(name, sizeof name, "test.%d", ++count);
+    const struct pg_stmt stmt = {.name = name, .sql = sql, .expect = PG_ONE_ROW};
+    ck_assert_msg(pg_run(pg, &stmt, NULL, read_number, &n, NULL, &err) == 0, "%s: %s", sql, err.text);
+    return n;
+}
+
+static void create(const char *name)
+{
+    struct function function;
+    const struct function_change change = {.runtime = "provided",
+                                           .handler = "x",
+                                           .zip = ZIP,
+                                           .zip_length = sizeof ZIP,
+                                           .memory_mib = -1,
+                                           .timeout_s = -1,
+                                           .ephemeral_mib = -1,
+                                           .arch = -1,
+                                           .network = -1};
+    ck_assert_msg(function_create(pg, ACCOUNT, name, &change, &function, &err) == 0, "%s", err.text);
+}
+
+static void setup(void)
+{
+    memset(&err, 0, sizeof err);
+    function_store_key_set(key);
+    ck_assert_msg(pg_open(pgtest_database(), &pg, &err) == 0, "%s", err.text);
+    run("INSERT INTO account (account_id, name) VALUES (100000000001, 'acme')");
+    create("work");
+    create("heard");
+}
+
+static void teardown(void)
+{
+    pg_close(&pg);
+}
+
+static void put(void)
+{
+    struct uuid id;
+    int64_t function_id = 0;
+    uuid_random(&id);
+    ck_assert_msg(async_store_put(pg, ACCOUNT, "work", "", &id, "{\"n\":1}", 7, NULL, &function_id, &err) == 0, "%s",
+                  err.text);
+}
+
+static void configure(int retries, int age_s, const char *on_failure)
+{
+    struct event_config config = {.retries_max = retries, .age_max_s = age_s};
+    struct event_config stored;
+    (void)snprintf(config.on_failure, sizeof config.on_failure, "%s", on_failure);
+    (void)snprintf(config.on_success, sizeof config.on_success, "%s", on_failure);
+    ck_assert_msg(event_config_put(pg, ACCOUNT, "work", &config, &stored, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(stored.retries_max, retries);
+    ck_assert_int_eq(stored.age_max_s, age_s);
+}
+
+/* Take the one event that is due and say how it went. */
+static void settle(enum async_outcome outcome)
+{
+    struct async_event event;
+    int count = 0;
+    run("UPDATE async_event SET due_at = now()");
+    ck_assert_msg(async_store_take(pg, 1, 960, 1, &event, &count, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(count, 1);
+    ck_assert_str_eq(event.function, "work");
+    const struct async_end end = {
+        .outcome = outcome, .function_arn = ARN "work:$LATEST", .version = 0, .response = "oops", .response_length = 4};
+    ck_assert_msg(async_store_settle(pg, &event, &end, &err) == 0, "%s", err.text);
+    async_event_free(&event);
+}
+
+static int64_t waits_s(void)
+{
+    return number("SELECT round(extract(epoch FROM due_at - now()))::int8 AS n FROM async_event");
+}
+
+static int64_t waiting(const char *function)
+{
+    char sql[300];
+    (void)snprintf(
+        sql, sizeof sql,
+        "SELECT count(*)::int8 AS n FROM async_event e JOIN function f USING (account_id, function_id) WHERE "
+        "f.name = '%s'",
+        function);
+    return number(sql);
+}
+
+START_TEST(runs_three_times_then_tells)
+{
+    put();
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(waits_s(), 60);
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(waits_s(), 120);
+    configure(-1, -1, ARN "heard");
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(waiting("work"), 0);
+    ck_assert_int_eq(waiting("heard"), 1);
+    ck_assert_int_eq(
+        number("SELECT (r->'requestContext'->>'approximateInvokeCount')::int8 AS n FROM (SELECT "
+               "convert_from(payload, 'UTF8')::jsonb AS r FROM async_event) x WHERE "
+               "r->'requestContext'->>'condition' = 'RetriesExhausted' AND r->>'responsePayload' = 'oops'"),
+        3);
+}
+END_TEST
+
+START_TEST(retries_are_configured)
+{
+    configure(0, -1, "");
+    put();
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(number("SELECT count(*)::int8 AS n FROM async_event"), 0);
+}
+END_TEST
+
+START_TEST(success_is_told_once)
+{
+    struct async_event event;
+    int count = 0;
+    const struct async_end end = {.outcome = ASYNC_SUCCEEDED, .function_arn = ARN "work:$LATEST"};
+    configure(-1, -1, ARN "heard");
+    put();
+    ck_assert_int_eq(async_store_take(pg, 1, 960, 1, &event, &count, &err), 0);
+    ck_assert_int_eq(count, 1);
+    /* A node that was thought dead reports the same run again. */
+    ck_assert_int_eq(async_store_settle(pg, &event, &end, &err), 0);
+    ck_assert_int_eq(async_store_settle(pg, &event, &end, &err), 0);
+    async_event_free(&event);
+    ck_assert_int_eq(waiting("heard"), 1);
+    ck_assert_int_eq(number("SELECT hops::int8 AS n FROM async_event"), 1);
+}
+END_TEST
+
+START_TEST(throttles_back_off_until_the_age)
+{
+    put();
+    for (int i = 0; i < 10; i++) {
+        settle(ASYNC_THROTTLED);
+        ck_assert_int_eq(waits_s(), i < 8 ? 1 << i : 300);
+    }
+    run("UPDATE async_event SET accepted_at = now() - interval '5 hours 59 minutes'");
+    settle(ASYNC_THROTTLED);
+    ck_assert_int_le(waits_s(), 60);
+    run("UPDATE async_event SET accepted_at = now() - interval '6 hours 1 second'");
+    configure(-1, -1, ARN "heard");
+    settle(ASYNC_THROTTLED);
+    ck_assert_int_eq(waiting("work"), 0);
+    ck_assert_int_eq(number("SELECT count(*)::int8 AS n FROM (SELECT convert_from(payload, 'UTF8')::jsonb AS r FROM "
+                            "async_event) x WHERE r->'requestContext'->>'condition' = 'EventAgeExceeded' AND NOT r ? "
+                            "'responseContext' AND (r->'requestContext'->>'approximateInvokeCount')::int = 0"),
+                     1);
+}
+END_TEST
+
+START_TEST(a_retry_that_would_be_too_late_is_none)
+{
+    configure(2, 60, ARN "heard");
+    put();
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(waiting("work"), 0);
+    ck_assert_int_eq(waiting("heard"), 1);
+}
+END_TEST
+
+START_TEST(loops_and_lost_destinations_end)
+{
+    configure(0, -1, ARN "heard");
+    put();
+    run("UPDATE async_event SET hops = 16");
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(waiting("heard"), 0);
+    ck_assert_int_eq(function_delete(pg, ACCOUNT, "heard", NULL, &err), 0);
+    put();
+    settle(ASYNC_FAILED);
+    ck_assert_int_eq(number("SELECT count(*)::int8 AS n FROM async_event"), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("async_store");
+    TCase *tcase = tcase_create("async_store");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, runs_three_times_then_tells);
+    tcase_add_test(tcase, retries_are_configured);
+    tcase_add_test(tcase, success_is_told_once);
+    tcase_add_test(tcase, throttles_back_off_until_the_age);
+    tcase_add_test(tcase, a_retry_that_would_be_too_late_is_none);
+    tcase_add_test(tcase, loops_and_lost_destinations_end);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
