@@ -122,9 +122,9 @@ static const char *reason_word(enum usage_refusal_reason reason)
     switch (reason) {
     case USAGE_REFUSED_RESERVED_CONCURRENCY:
         return "ReservedFunctionConcurrentInvocationLimitExceeded";
-    case USAGE_REFUSED_RATE:
-    case USAGE_REFUSED_SCALING:
+    case USAGE_REFUSED_SCALING: /* how fast one function may grow */
         return "FunctionInvocationRateLimitExceeded";
+    case USAGE_REFUSED_RATE: /* limits of the whole account, that is, of who calls */
     case USAGE_REFUSED_REQUESTS:
     case USAGE_REFUSED_GB_SECONDS:
     case USAGE_REFUSED_SPEND:

@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "common/clock.h"
+#include "engine/admission.h"
 #include "engine/engine.h"
 #include "metering/aggregator.h"
 #include "metering/hook.h"
@@ -69,6 +70,26 @@ static void engine_metrics(struct page_out *page, const struct engine *engine)
                   s.async_oldest_us);
 }
 
+static void quota_metrics(struct page_out *page, const struct admission *admission)
+{
+    struct admission_stats s = {0};
+    admission_stats(admission, &s);
+    family(page, "farthing_quota_refusals", "counter", "Refused calls by reason.");
+    for (int i = 0; i < USAGE_REFUSAL_REASON_COUNT; i++) {
+        buf_printf(page->out, "farthing_quota_refusals_total{reason=\"%s\"} %lld\n",
+                   usage_refusal_name((enum usage_refusal_reason)i), (long long)s.refused_by_reason[i]);
+    }
+    counter(page, "farthing_quota_lease_requests", "Requests for a part of a limit.", s.lease_requests);
+    counter(page, "farthing_quota_lease_failures", "Requests for a part of a limit that had no answer.",
+            s.lease_failures);
+    counter(page, "farthing_quota_overdrafts", "Calls that used more than was reserved for them.", s.overdrafts);
+    gauge(page, "farthing_quota_escrows", "Monthly limits of which somebody holds a part.", s.escrows);
+    gauge(page, "farthing_quota_escrows_ahead", "Of these, such that claim more use than the records: 0, or a defect.",
+          s.escrows_ahead);
+    gauge(page, "farthing_quota_escrows_forfeit", "Of these, such of which a silent node holds a part.",
+          s.escrows_forfeit);
+}
+
 static void metering_metrics(struct page_out *page, const struct api_options *options)
 {
     if (options->hook != NULL) {
@@ -119,6 +140,9 @@ int metrics_handler(struct request *request, struct err *err)
     }
     if (options->engine != NULL && !api_stopping(request->api)) {
         engine_metrics(&page, options->engine);
+    }
+    if (options->admission != NULL && !api_stopping(request->api)) {
+        quota_metrics(&page, options->admission);
     }
     metering_metrics(&page, options);
     api_metrics(&page, request);

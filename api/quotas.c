@@ -6,6 +6,7 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/json_text.h"
+#include "api/node_prices.h"
 #include "common/calendar.h"
 #include "common/err.h"
 #include "common/ids.h"
@@ -256,4 +257,54 @@ int notice_list_handler(struct request *request, struct err *err)
     json_close_array(&writer);
     json_put_null(&writer, "next");
     return reply_json_end(request, 200, &writer, err);
+}
+
+/* ---- escrow against the records ---- */
+
+struct escrow_list {
+    struct json_writer writer;
+    struct request *request;
+};
+
+static int on_escrow(const struct quota_escrow *row, void *ctx, struct err *err)
+{
+    struct escrow_list *list = ctx;
+    struct quota_escrow escrow = *row;
+    struct json_writer *writer = &list->writer;
+    char text[CALENDAR_TEXT_BYTES];
+    char account[ID_TEXT_BYTES];
+    void *prices = api_get_options(list->request->api)->price_ctx;
+    if (escrow.spend && prices != NULL &&
+        prices_month(prices, escrow.account_id, escrow.period_us, &escrow.recorded, err) != 0) {
+        return -1;
+    }
+    calendar_format(escrow.period_us, text);
+    text[7] = '\0'; /* 2026-11 */
+    id_format("acct", escrow.account_id, account);
+    json_open_object(writer, NULL);
+    json_put_text(writer, "account", account);
+    json_put_text(writer, "quota", escrow.name);
+    json_put_text(writer, "month", text);
+    json_put_bool(writer, "agrees", escrow.stored <= escrow.recorded);
+    json_put_quantity(writer, "recorded_units", escrow.recorded);
+    json_put_quantity(writer, "claimed_units", escrow.stored);
+    json_put_quantity(writer, "unstored_units", escrow.unstored);
+    json_put_quantity(writer, "held_units", escrow.held);
+    json_put_quantity(writer, "forfeit_units", escrow.forfeit);
+    json_put_i64(writer, "silent_s", escrow.silent_s);
+    json_close_object(writer);
+    return 0;
+}
+
+int quota_escrow_handler(struct request *request, struct err *err)
+{
+    struct escrow_list list = {.request = request};
+    reply_json_begin(request, &list.writer);
+    json_open_array(&list.writer, "items");
+    if (quota_reconcile_report(request->pg, on_escrow, &list, err) != 0) {
+        return -1;
+    }
+    json_close_array(&list.writer);
+    json_put_null(&list.writer, "next");
+    return reply_json_end(request, 200, &list.writer, err);
 }

@@ -19,7 +19,8 @@ const char cmd_doctor_help[] =
     "\n"
     "Says what is missing on this machine and what that costs: PostgreSQL's programs, isolation of functions, disk, "
     "clock, and\n"
-    "whether a node runs here and is well. Exit code 1 when something that a node needs is missing.\n"
+    "whether a node runs here and is well, and whether what quotas count agrees with the records. Exit code 1 when "
+    "something that a node needs is missing.\n"
     "\n"
     "Examples:\n"
     "  farthing doctor\n"
@@ -143,6 +144,63 @@ static void check_node(struct doctor *doctor, const char *data_dir, const char *
     rest_close(&rest);
 }
 
+/* One finding in all when escrow and records agree and everybody who holds something speaks. */
+static void check_escrow_items(struct doctor *doctor, const cJSON *items)
+{
+    const cJSON *item = NULL;
+    char account[64], quota[64], month[64], units[64], text[512];
+    int wrong = 0;
+
+    cJSON_ArrayForEach(item, items)
+    {
+        const char *claimed = cli_text(item, "claimed_units", units);
+        (void)snprintf(text, sizeof text, "%s of %s in %s", cli_text(item, "quota", quota),
+                       cli_text(item, "account", account), cli_text(item, "month", month));
+        size_t length = strlen(text);
+        if (!cli_bool(item, "agrees")) {
+            (void)snprintf(text + length, sizeof text - length,
+                           ": the escrow claims %.30s units, the records have %.30s", claimed,
+                           cli_text(item, "recorded_units", account));
+            found(doctor, BROKEN, "quotas", text);
+            wrong++;
+        } else if (cli_i64(item, "forfeit_units") > 0) {
+            (void)snprintf(
+                text + length, sizeof text - length,
+                ": a node that is silent for %lld s holds %.30s units; they come back when its spool is stored",
+                (long long)cli_i64(item, "silent_s"), cli_text(item, "forfeit_units", units));
+            found(doctor, WORSE, "quotas", text);
+            wrong++;
+        }
+    }
+    if (wrong == 0) {
+        (void)snprintf(text, sizeof text, "the escrow of %d monthly limits agrees with the records",
+                       cJSON_GetArraySize(items));
+        found(doctor, FINE, "quotas", text);
+    }
+}
+
+static void check_escrow(struct doctor *doctor, const struct cli *cli, const char *data_dir)
+{
+    struct rest_options options = {.url = cli->url, .key = cli->key, .data_dir = data_dir};
+    struct rest_answer answer = {0};
+    struct rest *rest = NULL;
+    cJSON *tree = NULL;
+    struct err err = {0};
+
+    struct rest_call call = {.method = "GET", .path = "/v1/quota-escrow"};
+    if (rest_open(&options, &rest, &err) == 0 && rest_run(rest, &call, &answer, &err) == 0 &&
+        json_parse(buf_text(&answer.body), answer.body.length, &tree, &err) == 0) {
+        check_escrow_items(doctor, cJSON_GetObjectItemCaseSensitive(tree, "items"));
+    } else {
+        char text[400];
+        (void)snprintf(text, sizeof text, "not looked at (it needs a node and an admin key): %.250s", err.text);
+        found(doctor, FINE, "quotas", text);
+    }
+    cJSON_Delete(tree);
+    rest_answer_free(&answer);
+    rest_close(&rest);
+}
+
 static int doctor(struct cli *cli, struct err *err)
 {
     struct doctor doctor = {0};
@@ -162,6 +220,7 @@ static int doctor(struct cli *cli, struct err *err)
     check_disk(&doctor, data_dir);
     check_clock(&doctor);
     check_node(&doctor, data_dir, cli->url);
+    check_escrow(&doctor, cli, data_dir);
     json_close_array(&doctor.writer);
     json_put_bool(&doctor.writer, "ok", doctor.broken == 0);
     json_close_object(&doctor.writer);

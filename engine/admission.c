@@ -38,7 +38,8 @@ int admission_open(const struct admission_options *options, struct admission **a
         }
     }
     if (admission_core_init(self, err) != 0 || refusals_new(&self->refusals, err) != 0 ||
-        admission_workers_start(self, err) != 0 || listener_start(self, err) != 0) {
+        admission_workers_start(self, err) != 0 || listener_start(self, err) != 0 ||
+        upkeep_thread_start(self, err) != 0) {
         goto fail;
     }
     *admission = self;
@@ -55,6 +56,7 @@ void admission_close(struct admission **admission)
         return;
     }
     atomic_store(&self->stop, true);
+    upkeep_thread_stop(self);
     listener_stop(self);
     admission_workers_stop(self);
     if (self->refusals != NULL) {
@@ -227,6 +229,9 @@ void admission_stats(const struct admission *admission, struct admission_stats *
         .lease_failures = atomic_load(&admission->lease_failures),
         .overdrafts = atomic_load(&admission->overdrafts),
         .waiting = atomic_load(&admission->waiting),
+        .escrows = atomic_load(&admission->escrows),
+        .escrows_ahead = atomic_load(&admission->escrows_ahead),
+        .escrows_forfeit = atomic_load(&admission->escrows_forfeit),
     };
     for (size_t i = 0; i < ADMISSION_ACCOUNT_BUCKETS; i++) {
         struct account *account = atomic_load(&admission->buckets[i].first);

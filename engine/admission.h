@@ -73,6 +73,10 @@ struct admission_stats {
     int64_t lease_failures; /* of these: no answer, asked again */
     int64_t overdrafts;     /* calls that cost more than was reserved for them */
     int64_t waiting;        /* callers told 2 and not woken yet */
+    /* Escrows of monthly limits, set against the records once a minute (quota_reconcile_report). */
+    int64_t escrows;         /* somebody holds something of them */
+    int64_t escrows_ahead;   /* they claim more stored use than there is: never, or something is wrong */
+    int64_t escrows_forfeit; /* a silent node holds a part */
 };
 
 struct admission_request {

@@ -72,7 +72,7 @@ struct account {
     _Atomic bool queued, reload;
     _Atomic bool watched;                   /* has a monthly quota: thresholds are looked at */
     _Atomic int64_t watched_ns;             /* when usage last arrived by other ways than calls here */
-    int64_t swept_invocations, swept_mb_ms; /* of recent hours, as last seen; listener only */
+    int64_t swept_invocations, swept_mb_ms; /* of recent hours, as last seen; upkeep thread only */
     int64_t looked_ns;                      /* when they were last; worker only */
     struct account *queue_next;             /* worker's queue, under the worker's lock */
     struct account *active_next;            /* worker only */
@@ -115,7 +115,12 @@ struct admission {
     struct worker workers[ADMISSION_WORKERS];
     pthread_t listener;
     bool listener_started;
+    pthread_t upkeep;
+    bool upkeep_started;
+    pthread_mutex_t upkeep_lock;
+    pthread_cond_t upkeep_wake;
     _Atomic bool stop;
+    _Atomic int64_t escrows, escrows_ahead, escrows_forfeit;
     _Atomic int64_t accounts, refused, lease_requests, lease_failures, overdrafts, waiting;
     _Atomic int64_t refused_by_reason[USAGE_REFUSAL_REASON_COUNT];
 };
@@ -166,6 +171,11 @@ void worker_queue(struct admission *admission, struct account *account);
 /* Another node wants what lies idle of a limit here. */
 void worker_want(struct admission *admission, int64_t account_id, const char *name, int64_t month);
 int64_t month_start_us(const struct admission *admission, int64_t month);
+
+/* ---- admission_upkeep.c ---- */
+int upkeep_thread_start(struct admission *admission, struct err *err);
+/* After stop was set. */
+void upkeep_thread_stop(struct admission *admission);
 
 /* ---- admission_listener.c ---- */
 int listener_start(struct admission *admission, struct err *err);

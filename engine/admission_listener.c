@@ -18,7 +18,6 @@
 
 #define POLL_MS 500
 #define FLUSH_NS INT64_C(1000000000)
-#define SWEEP_BACK_US INT64_C(3600000000)
 #define STEP_MS 100                      /* how soon it notices that it has to stop */
 #define POLL_OVERLAP_US INT64_C(2000000) /* transactions commit later than they begin */
 
@@ -79,24 +78,6 @@ static int attend(struct admission *admission, struct pg **pg, struct err *err)
     return 0;
 }
 
-/* Usage that came without a call here: other nodes, other runtimes, late records. What moved is looked at. */
-static void on_active(int64_t account_id, int64_t invocations, int64_t mb_ms, void *ctx)
-{
-    struct admission *admission = ctx;
-    struct account *account = account_add(admission, account_id);
-    if (account != NULL && (account->swept_invocations != invocations || account->swept_mb_ms != mb_ms)) {
-        account->swept_invocations = invocations;
-        account->swept_mb_ms = mb_ms;
-        admission_watch(admission, account_id);
-    }
-}
-
-static int sweep(struct admission *admission, struct pg *pg, struct err *err)
-{
-    int64_t from_us = calendar_hour_start(clock_wall_us()) - SWEEP_BACK_US;
-    return quota_store_active(pg, from_us, on_active, admission, err);
-}
-
 static void pause_ms(int ms)
 {
     struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
@@ -108,7 +89,6 @@ static void *listener_main(void *ctx)
     struct admission *admission = ctx;
     struct pg *pg = NULL;
     int64_t polled_ns = 0;
-    int64_t swept_ns = 0;
     int64_t flushed_ns = clock_mono_ns();
     int64_t since_us = -1;
     char payload[256];
@@ -135,10 +115,6 @@ static void *listener_main(void *ctx)
             if (fine && first) {
                 refresh_all(admission); /* limits read before this thread listened may have changed since */
             }
-        }
-        if (fine && clock_mono_ns() - swept_ns >= ADMISSION_SWEEP_MS * INT64_C(1000000)) {
-            fine = sweep(admission, pg, &err) == 0;
-            swept_ns = clock_mono_ns();
         }
         if (!fine) {
             LOG(LOG_LEVEL_WARN, "quota.deaf", LF_STR("error", err.text));

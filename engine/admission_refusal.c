@@ -203,6 +203,9 @@ void refusal_fill(struct admission *admission, const struct account *account, co
     if (obstacle->kind >= QUOTA_REQUESTS_PER_MONTH && obstacle->kind <= QUOTA_SPEND_PER_MONTH) {
         int64_t month = admission_month(admission, request->now_us);
         refusal->resets_at_us = month_start_us(admission, month + 1);
+        /* Units that were just stored are counted as held for a moment longer; what is really held always fits. */
+        int64_t room = refusal->limit > refusal->used ? refusal->limit - refusal->used : 0;
+        refusal->held = refusal->held < room ? refusal->held : room;
         /* When nothing is held by running calls, waiting for them is useless: come back when the month is over. */
         int64_t wait_s = (refusal->resets_at_us - request->now_us + 999999) / 1000000;
         refusal->retry_after_s = refusal->held > 0 ? 1 : (int)wait_s;

@@ -92,10 +92,15 @@ int quota_dry_run(struct pg *pg, int64_t account_id, enum quota_kind kind, int64
 struct quota_escrow {
     int64_t account_id, period_us;
     char name[40];
-    bool ok;
+    bool ok, spend; /* spend: recorded is not known here, it says what stored says */
     int64_t recorded, stored, unstored, held, forfeit, silent_s;
 };
 typedef int quota_escrow_fn(const struct quota_escrow *escrow, void *ctx, struct err *err);
+/* Rows that nobody asks for any more go after: */
+#define QUOTA_KEEP_MONTHS 3         /* escrow of a month, what a lost node holds of it included */
+#define QUOTA_KEEP_DELIVERY_DAYS 90 /* webhook calls that are delivered or given up */
+#define QUOTA_KEEP_NOTICE_MONTHS 24 /* crossed thresholds */
+
 int quota_reconcile_report(struct pg *pg, quota_escrow_fn *on_row, void *ctx, struct err *err);
 
 #endif

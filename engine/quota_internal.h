@@ -21,4 +21,7 @@ int quota_store_changes(struct pg *pg, int64_t since_us, int64_t overlap_us, int
 typedef void quota_active_fn(int64_t account_id, int64_t invocations, int64_t mb_ms, void *ctx);
 int quota_store_active(struct pg *pg, int64_t from_us, quota_active_fn *on_account, void *ctx, struct err *err);
 
+/* Remove what is older than the QUOTA_KEEP_* of quota.h. */
+int quota_store_purge(struct pg *pg, int64_t *removed, struct err *err);
+
 #endif

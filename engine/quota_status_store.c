@@ -244,6 +244,7 @@ static int read_escrow(const struct pg_row *row, void *ctx, struct err *err)
         .forfeit = pg_get_i64(row, "forfeit"),
         .silent_s = pg_get_i64(row, "silent_s"),
     };
+    escrow.spend = pg_is_null(row, "recorded");
     escrow.recorded = pg_get_i64_or(row, "recorded", escrow.stored);
     escrow.ok = escrow.stored <= escrow.recorded && escrow.forfeit == 0;
     if (text_copy(escrow.name, sizeof escrow.name, pg_get_text(row, "name")) != 0) {
@@ -256,4 +257,17 @@ int quota_reconcile_report(struct pg *pg, quota_escrow_fn *on_row, void *ctx, st
 {
     struct report report = {on_row, ctx};
     return pg_run(pg, &QUOTA_ESCROW, NULL, read_escrow, &report, NULL, err);
+}
+
+static const struct pg_stmt QUOTA_PURGE = {
+    .name = "quota.purge",
+    .sql = "SELECT quota_purge($1::int8::int4, $2::int8::int4, $3::int8::int4) AS used",
+    .expect = PG_ONE_ROW,
+};
+
+int quota_store_purge(struct pg *pg, int64_t *removed, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(QUOTA_KEEP_MONTHS), PG_P_I64(QUOTA_KEEP_DELIVERY_DAYS),
+                                      PG_P_I64(QUOTA_KEEP_NOTICE_MONTHS), PG_P_END};
+    return pg_run(pg, &QUOTA_PURGE, params, read_used, removed, NULL, err);
 }

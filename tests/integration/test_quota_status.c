@@ -15,6 +15,7 @@
 #include "common/err.h"
 #include "engine/admission_internal.h"
 #include "engine/quota.h"
+#include "engine/quota_internal.h"
 #include "schema/pg.h"
 #include "tests/support/pgtest.h"
 
@@ -297,6 +298,8 @@ static int count_row(const struct quota_escrow *escrow, void *ctx, struct err *e
     return 0;
 }
 
+#define THIS_MONTH "date_trunc('month', now() AT TIME ZONE 'UTC')::date"
+
 START_TEST(report)
 {
     struct quota_escrow row = {0};
@@ -304,15 +307,82 @@ START_TEST(report)
     ck_assert_int_eq(quota_reconcile_report(pg, count_row, &row, &err), 0);
     ck_assert_int_eq(row.account_id, 0);
     run_sql(
-        "INSERT INTO quota_period (account_id, name, period, used) VALUES (7, 'requests_per_month', '2026-11-01', 0);"
+        "INSERT INTO quota_period (account_id, name, period, used) VALUES (7, 'requests_per_month', " THIS_MONTH ", 0);"
         "INSERT INTO quota_lease (account_id, name, period, holder, node_id, producer_id, epoch, sequence, granted, "
         "spent, expires_at)"
-        " VALUES (7, 'requests_per_month', '2026-11-01', 1, 1, 1, 1, 1, 30, 10, now() - interval '1 hour')");
+        " VALUES (7, 'requests_per_month', " THIS_MONTH ", 1, 1, 1, 1, 1, 30, 10, now() - interval '1 hour')");
     ck_assert_int_eq(quota_reconcile_report(pg, count_row, &row, &err), 0);
     ck_assert_int_eq(row.held, 20);
     ck_assert_int_eq(row.unstored, 10);
     ck_assert_int_eq(row.forfeit, 30);
     ck_assert(!row.ok);
+}
+END_TEST
+
+/* A difference is found also when nobody holds anything: here the escrow claims 12 calls, and 5 are recorded. */
+START_TEST(a_claim_beyond_the_records_is_reported)
+{
+    struct quota_escrow row = {0};
+    struct err err = {0};
+    ingest(clock_wall_us(), 5, 640);
+    run_sql("INSERT INTO quota_period (account_id, name, period, used) VALUES (100000000001, "
+            "'requests_per_month', " THIS_MONTH ", 5)");
+    ck_assert_int_eq(quota_reconcile_report(pg, count_row, &row, &err), 0);
+    ck_assert_int_eq(row.account_id, 0);
+    run_sql("UPDATE quota_period SET used = 12");
+    ck_assert_int_eq(quota_reconcile_report(pg, count_row, &row, &err), 0);
+    ck_assert_int_eq(row.account_id, ACCOUNT);
+    ck_assert_int_eq(row.recorded, 5);
+    ck_assert_int_eq(row.stored, 12);
+    ck_assert(!row.ok);
+    /* The node finds it by itself, for the metric. */
+    struct admission *admission = NULL;
+    struct admission_stats stats = {0};
+    const struct admission_options options = {.conninfo = database, .node_id = 1};
+    ck_assert_int_eq(admission_open(&options, &admission, &err), 0);
+    while (stats.escrows_ahead == 0) {
+        admission_stats(admission, &stats);
+    }
+    ck_assert_int_eq(stats.escrows_ahead, 1);
+    admission_close(&admission);
+}
+END_TEST
+
+static const struct pg_stmt ROWS = {
+    .name = "test.rows",
+    .sql = "SELECT ((SELECT count(*) FROM quota_period) * 100 + (SELECT count(*) FROM quota_lease) * 10"
+           " + (SELECT count(*) FROM quota_notice))::int8 AS mb_ms",
+    .expect = PG_ONE_ROW,
+};
+
+START_TEST(old_rows_go)
+{
+    struct err err = {0};
+    int64_t rows = 0;
+    int64_t removed = 0;
+    const char *const months[] = {"0", "3", "4", "30"};
+    for (size_t i = 0; i < sizeof months / sizeof months[0]; i++) {
+        char sql[1200];
+        (void)snprintf(
+            sql, sizeof sql,
+            "INSERT INTO quota_period (account_id, name, period) SELECT 7, 'requests_per_month', (" THIS_MONTH
+            " - interval '%s months')::date;"
+            "INSERT INTO quota_lease (account_id, name, period, holder, node_id, producer_id, epoch, sequence,"
+            " granted, expires_at) SELECT 7, 'requests_per_month', (" THIS_MONTH
+            " - interval '%s months')::date, 1, 1, 1, 1, 1, 30, now() - interval '1 hour';"
+            "INSERT INTO quota_notice (account_id, name, period, threshold, used_text, limit_text) SELECT 7,"
+            " 'requests_per_month', (" THIS_MONTH " - interval '%s months')::date, 50, '', ''",
+            months[i], months[i], months[i]);
+        run_sql(sql);
+    }
+    run_sql("INSERT INTO quota_period (account_id, name, period) VALUES (7, 'concurrency', '1970-01-01'),"
+            " (7, 'function:99', '1970-01-01')"); /* a function that is gone */
+    ck_assert_int_eq(quota_store_purge(pg, &removed, &err), 0);
+    ck_assert_int_eq(pg_run(pg, &ROWS, NULL, read_month, &rows, NULL, &err), 0);
+    ck_assert_int_eq(rows, 3 * 100 + 2 * 10 + 3); /* months 0 and 3, concurrency; notices of 0, 3 and 4 */
+    ck_assert_int_eq(removed, 2 + 2 + 1 + 1);
+    ck_assert_int_eq(quota_store_purge(pg, &removed, &err), 0);
+    ck_assert_int_eq(removed, 0);
 }
 END_TEST
 
@@ -327,6 +397,8 @@ int main(void)
     tcase_add_test(tcase, dry_runs);
     tcase_add_test(tcase, checks);
     tcase_add_test(tcase, report);
+    tcase_add_test(tcase, a_claim_beyond_the_records_is_reported);
+    tcase_add_test(tcase, old_rows_go);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
