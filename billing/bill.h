@@ -71,6 +71,8 @@ int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned sp
 /* What the month would be billed at now, issued or not: for corrections, what-if and verification. */
 int bill_estimate(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
                   struct err *err);
+/* When the invoice of a month was issued; 0 when there is none. */
+int bill_issued_at(struct pg *pg, int64_t account_id, struct month month, int64_t *issued_us, struct err *err);
 void bill_free(struct bill **bill);
 const char *bill_state_name(enum bill_state state);
 

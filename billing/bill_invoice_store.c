@@ -61,6 +61,30 @@ static const struct pg_stmt USAGE_SEALED = {
     .expect = PG_ANY_ROWS,
 };
 
+static const struct pg_stmt ISSUED_AT = {
+    .name = "bill.issued_at",
+    .sql = "SELECT max(issued_at) AS issued_at FROM invoice WHERE account_id = $1::int8 AND kind = 'invoice' "
+           "AND period = ($2::timestamptz AT TIME ZONE 'UTC')::date AND state <> 'void'",
+    .expect = PG_ONE_ROW,
+};
+
+static int take_issued(const struct pg_row *row, void *ctx, struct err *err)
+{
+    int64_t *issued_us = ctx;
+    (void)err;
+    *issued_us = pg_get_time_or(row, "issued_at", 0);
+    return 0;
+}
+
+int bill_issued_at(struct pg *pg, int64_t account_id, struct month month, int64_t *issued_us, struct err *err)
+{
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    month_range(month, &from_us, &to_us);
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_END};
+    return pg_run(pg, &ISSUED_AT, params, take_issued, issued_us, NULL, err);
+}
+
 struct found {
     struct bill *bill;
     int line_room;
