@@ -57,6 +57,8 @@ struct bill {
     struct currency currency;
     int line_count;
     struct rated_line *lines; /* usage lines in order of meter and band, then credits, minimum fee, tax */
+    int64_t
+        usage_as_of_us; /* the shares are of the usage as of then (usage_as_of in SQL): more came since; 0: of now */
     int share_count;
     struct bill_share *shares; /* in order of line, function name, version, memory, day */
     int64_t net_minor, tax_minor, total_minor;

@@ -70,6 +70,7 @@ int bill_share_invoice(struct pg *pg, unsigned split, struct bill *bill, struct 
         if (rc == 0 && adds_up(&then, quantity)) {
             free(usage.items);
             usage = then;
+            bill->usage_as_of_us = bill->issued_us;
         } else {
             free(then.items);
             rc = rc == 0 ? fit(&usage, quantity, err) : rc;

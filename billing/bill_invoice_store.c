@@ -37,30 +37,22 @@ static const struct pg_stmt LINES = {
 static const struct pg_stmt USAGE_SEALED = {
     .name = "bill.usage_sealed",
     .sql =
-        "WITH sealed AS (SELECT day, max(run_id) AS run_id FROM usage_seal WHERE account_id = $1::int8 "
-        "AND sealed_at <= $6::timestamptz AND day >= ($2::timestamptz AT TIME ZONE 'UTC')::date "
-        "AND day < ($3::timestamptz AT TIME ZONE 'UTC')::date GROUP BY day) "
         "SELECT u.function_id, coalesce(f.name, '') AS name, u.version, u.memory_mib, u.day, u.requests, u.x86, u.arm, "
-        "u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed FROM (SELECT r.function_id, "
-        "CASE WHEN $4::bool THEN r.version ELSE -1 END AS version, "
-        "CASE WHEN $4::bool THEN r.memory_mib ELSE 0 END AS memory_mib, "
-        "CASE WHEN $5::bool THEN date_trunc('day', r.started_at) ELSE 'epoch'::timestamptz END AS day, "
-        "sum(r.billed_requests)::int8 AS requests, "
-        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 0), 0)::int8 AS x86, "
-        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 8), 0)::int8 AS arm, "
-        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 4), 0)::int8 AS provisioned_x86, "
-        "coalesce(sum(r.memory_mib::int8 * r.billed_ms) FILTER (WHERE r.flags & 12 = 12), 0)::int8 AS provisioned_arm, "
-        "sum(greatest(r.ephemeral_mib - 512, 0)::int8 * r.billed_ms)::int8 AS storage, "
-        "coalesce(sum(greatest(r.response_bytes - 6291456, 0)) FILTER (WHERE r.flags & 16 = 16), 0)::int8 AS streamed "
-        "FROM usage_record r JOIN sealed d ON d.day = (r.started_at AT TIME ZONE 'UTC')::date "
-        "JOIN seal_cursor c ON c.run_id = d.run_id AND c.producer_id = r.producer_id "
-        "WHERE r.account_id = $1::int8 AND r.started_at >= $2::timestamptz AND r.started_at < $3::timestamptz "
-        "AND (r.epoch, r.sequence) <= (c.epoch, c.last_sequence) GROUP BY 1, 2, 3, 4) u "
-        "LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
+        "u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed FROM ("
+        "SELECT function_id, CASE WHEN $4::bool THEN version ELSE -1 END AS version, "
+        "CASE WHEN $4::bool THEN memory_mib ELSE 0 END AS memory_mib, "
+        "CASE WHEN $5::bool THEN date_trunc('day', hour) ELSE 'epoch'::timestamptz END AS day, "
+        "sum(billed_requests)::int8 AS requests, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
+        "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
+        "FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $6::timestamptz) "
+        "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
         "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
     .expect = PG_ANY_ROWS,
 };
-
 static const struct pg_stmt ISSUED_AT = {
     .name = "bill.issued_at",
     .sql = "SELECT max(issued_at) AS issued_at FROM invoice WHERE account_id = $1::int8 AND kind = 'invoice' "

@@ -104,7 +104,7 @@ static int write_bill(struct csv *csv, struct pg *pg, const struct focus *focus,
     struct stream stream = {0};
     int rc = -1;
     if (focus_rows_open(csv, focus, bill, &stream.rows, err) != 0 || focus_split_new(bill, &stream.split, err) != 0 ||
-        focus_store_totals(pg, bill->account_id, bill->month, &stream.totals, err) != 0 ||
+        focus_store_totals(pg, bill->account_id, bill->month, bill->usage_as_of_us, &stream.totals, err) != 0 ||
         report_store_tags(pg, bill->account_id, &stream.tags, err) != 0) {
         goto out;
     }
@@ -113,7 +113,7 @@ static int write_bill(struct csv *csv, struct pg *pg, const struct focus *focus,
         (void)err_set(err, ERR_SYSTEM, "focus: out of memory");
         goto out;
     }
-    if (focus_store_usage(pg, bill->account_id, bill->month, on_usage, &stream, err) != 0 ||
+    if (focus_store_usage(pg, bill->account_id, bill->month, bill->usage_as_of_us, on_usage, &stream, err) != 0 ||
         put_missed(&stream, err) != 0) {
         goto out;
     }

@@ -15,22 +15,24 @@
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "                               \
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "                   \
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "                   \
-    "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "                                      \
-    "FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz "
+    "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
+#define NOW "FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz "
+#define THEN "FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $4::timestamptz) "
+#define TOTALS "SELECT function_id, " METERS
+#define USAGE                                                                                                          \
+    "SELECT u.*, coalesce(f.name, '') AS name FROM (SELECT function_id, version, memory_mib, "                         \
+    "(extract(epoch FROM date_trunc('day', hour)) * 1000000)::int8 AS day, " METERS
+#define NAMED                                                                                                          \
+    "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "        \
+    "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day"
 
-static const struct pg_stmt FOCUS_TOTALS = {
-    .name = "focus.totals",
-    .sql = "SELECT function_id, " METERS "GROUP BY function_id",
-    .expect = PG_ANY_ROWS,
+static const struct pg_stmt FOCUS_TOTALS[] = {
+    {.name = "focus.totals", .sql = TOTALS NOW "GROUP BY function_id", .expect = PG_ANY_ROWS},
+    {.name = "focus.totals_then", .sql = TOTALS THEN "GROUP BY function_id", .expect = PG_ANY_ROWS},
 };
-static const struct pg_stmt FOCUS_USAGE = {
-    .name = "focus.usage",
-    .sql = "SELECT u.*, coalesce(f.name, '') AS name FROM ("
-           "SELECT function_id, version, memory_mib, "
-           "(extract(epoch FROM date_trunc('day', hour)) * 1000000)::int8 AS day, " METERS
-           "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
-           "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
-    .expect = PG_ANY_ROWS,
+static const struct pg_stmt FOCUS_USAGE[] = {
+    {.name = "focus.usage", .sql = USAGE NOW NAMED, .expect = PG_ANY_ROWS},
+    {.name = "focus.usage_then", .sql = USAGE THEN NAMED, .expect = PG_ANY_ROWS},
 };
 
 static void take_meters(const struct pg_row *row, int64_t quantity[METER_COUNT])
@@ -75,17 +77,21 @@ void focus_store_totals_free(struct map **totals)
     }
 }
 
-int focus_store_totals(struct pg *pg, int64_t account_id, struct month month, struct map **totals, struct err *err)
+int focus_store_totals(struct pg *pg, int64_t account_id, struct month month, int64_t as_of_us, struct map **totals,
+                       struct err *err)
 {
     int64_t from_us = 0;
     int64_t to_us = 0;
     struct map *self = map_new();
     month_range(month, &from_us, &to_us);
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_END};
+    const struct pg_param end = PG_P_END;
+    const struct pg_param as_of = PG_P_TIME(as_of_us);
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us),
+                                      as_of_us != 0 ? as_of : end, PG_P_END};
     if (self == NULL) {
         return err_set(err, ERR_SYSTEM, "focus: out of memory");
     }
-    if (pg_stream(pg, &FOCUS_TOTALS, params, take_total, self, err) != 0) {
+    if (pg_stream(pg, &FOCUS_TOTALS[as_of_us != 0], params, take_total, self, err) != 0) {
         focus_store_totals_free(&self);
         return err_wrap(err, "usage behind the bill");
     }
@@ -115,15 +121,18 @@ static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
     return to->on_usage(&usage, to->ctx, err);
 }
 
-int focus_store_usage(struct pg *pg, int64_t account_id, struct month month, focus_usage_fn *on_usage, void *ctx,
-                      struct err *err)
+int focus_store_usage(struct pg *pg, int64_t account_id, struct month month, int64_t as_of_us, focus_usage_fn *on_usage,
+                      void *ctx, struct err *err)
 {
     int64_t from_us = 0;
     int64_t to_us = 0;
     struct usage_ctx to = {.on_usage = on_usage, .ctx = ctx};
     month_range(month, &from_us, &to_us);
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_END};
-    if (pg_stream(pg, &FOCUS_USAGE, params, take_usage, &to, err) != 0) {
+    const struct pg_param end = PG_P_END;
+    const struct pg_param as_of = PG_P_TIME(as_of_us);
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_TIME(to_us),
+                                      as_of_us != 0 ? as_of : end, PG_P_END};
+    if (pg_stream(pg, &FOCUS_USAGE[as_of_us != 0], params, take_usage, &to, err) != 0) {
         return err_wrap(err, "usage behind the bill");
     }
     return 0;

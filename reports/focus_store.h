@@ -26,11 +26,12 @@ struct focus_usage {
 typedef int focus_usage_fn(const struct focus_usage *usage, void *ctx, struct err *err);
 
 /* By function id (8 bytes): int64_t[METER_COUNT], owned by the map's owner. */
-int focus_store_totals(struct pg *pg, int64_t account_id, struct month month, struct map **totals, struct err *err);
+int focus_store_totals(struct pg *pg, int64_t account_id, struct month month, int64_t as_of_us, struct map **totals,
+                       struct err *err);
 /* NULL-safe, sets NULL. */
 void focus_store_totals_free(struct map **totals);
 /* In order of function name, id, version, memory, day. */
-int focus_store_usage(struct pg *pg, int64_t account_id, struct month month, focus_usage_fn *on_usage, void *ctx,
-                      struct err *err);
+int focus_store_usage(struct pg *pg, int64_t account_id, struct month month, int64_t as_of_us, focus_usage_fn *on_usage,
+                      void *ctx, struct err *err);
 
 #endif
