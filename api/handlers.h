@@ -46,6 +46,7 @@ int quota_put_handler(struct request *request, struct err *err);
 int quota_delete_handler(struct request *request, struct err *err);
 int quota_dry_run_handler(struct request *request, struct err *err);
 int notice_list_handler(struct request *request, struct err *err);
+int refusal_list_handler(struct request *request, struct err *err);
 int quota_escrow_handler(struct request *request, struct err *err);
 
 int bill_handler(struct request *request, struct err *err);

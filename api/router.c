@@ -73,6 +73,7 @@ static const struct route ROUTES[] = {
     {HTTP_PUT, A "/quotas/{quota}", SCOPE_ADMIN, CHANGE, SMALL, "", quota_put_handler, "quota.set"},
     {HTTP_DELETE, A "/quotas/{quota}", SCOPE_ADMIN, ROUTE_AUDIT, 0, "", quota_delete_handler, "quota.remove"},
     {HTTP_POST, A "/quotas/{quota}/dry-run", SCOPE_READ, 0, SMALL, "", quota_dry_run_handler, NULL},
+    {HTTP_GET, A "/refusals", SCOPE_READ, 0, 0, "from to", refusal_list_handler, NULL},
     {HTTP_GET, A "/notices", SCOPE_READ, 0, 0, "limit", notice_list_handler, NULL},
     {HTTP_GET, "/v1/quotas", SCOPE_ADMIN, 0, 0, "", quota_list_handler, NULL},
     {HTTP_GET, "/v1/quota-escrow", SCOPE_ADMIN, 0, 0, "", quota_escrow_handler, NULL},

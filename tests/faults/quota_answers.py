@@ -150,10 +150,8 @@ class Story:
         self.until("refusals are not all stored", lambda: self.throttles() >= sum(self.refused.values()))
         time.sleep(2)  # nothing more may come
         check("refusals in the usage", sum(self.refused.values()), self.throttles())
-        names = ("", "concurrency", "reserved_concurrency", "requests_per_second", "requests_per_month", "gb_seconds_per_month",
-                 "spend_per_month", "scaling", "capacity", "suspended")
-        rows = self.cluster.sql("SELECT reason, sum(refusals)::int8 FROM usage_refusal GROUP BY reason")
-        usage = {names[int(reason)]: int(count) for reason, count in rows}
+        items = self.cluster.must(0, "GET", "/v1/accounts/a/refusals")["items"]
+        usage = {item["reason"]: item["refusals"] for item in items}
         print(f"refused {dict(self.refused)}, metrics {dict((k, v) for k, v in metric.items() if v)}, usage {usage}")
         check("refusals by reason in the usage", dict(self.refused), usage)
         for reason, count in self.refused.items():
