@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "api/api.h"
 #include "api/functions.h"
@@ -20,74 +19,9 @@
 struct lambda_call {
     struct request *request;
     struct lambda_target target;
-    bool stream, old_async;
+    struct lambda_stream *stream; /* NULL: the answer comes whole */
+    bool old_async;
 };
-
-static void put_u32(struct buf *out, uint32_t value)
-{
-    const unsigned char bytes[4] = {(unsigned char)(value >> 24), (unsigned char)(value >> 16),
-                                    (unsigned char)(value >> 8), (unsigned char)value};
-    buf_append(out, bytes, sizeof bytes);
-}
-
-static void stream_header(struct buf *out, const char *name, const char *value)
-{
-    size_t length = strlen(value);
-    buf_putc(out, (char)strlen(name));
-    buf_puts(out, name);
-    buf_putc(out, 7); /* a string */
-    buf_putc(out, (char)(length >> 8));
-    buf_putc(out, (char)length);
-    buf_puts(out, value);
-}
-
-/* One message of application/vnd.amazon.eventstream. */
-static void stream_frame(struct buf *out, const char *type, const char *content_type, const void *payload,
-                         size_t length)
-{
-    struct buf headers = {0};
-    struct buf frame = {0};
-    stream_header(&headers, ":message-type", "event");
-    stream_header(&headers, ":event-type", type);
-    stream_header(&headers, ":content-type", content_type);
-    put_u32(&frame, (uint32_t)(12 + headers.length + length + 4));
-    put_u32(&frame, (uint32_t)headers.length);
-    put_u32(&frame, (uint32_t)crc32(0, (const Bytef *)frame.data, 8));
-    buf_append(&frame, headers.data, headers.length);
-    buf_append(&frame, payload, length);
-    put_u32(&frame, (uint32_t)crc32(0, (const Bytef *)frame.data, (uInt)frame.length));
-    buf_append(out, frame.data, frame.length);
-    buf_free(&headers);
-    buf_free(&frame);
-}
-
-static void stream_body(struct request *request, const struct invoke_result *result)
-{
-    struct buf end = {0};
-    struct buf tail = {0};
-    struct json_writer writer;
-    json_writer_init(&writer, &end);
-    json_open_object(&writer, NULL);
-    if (result->function_error != NULL) {
-        json_put_text(&writer, "ErrorCode", result->function_error);
-        struct buf details = {0};
-        buf_append(&details, result->payload, result->payload_length);
-        json_put_text(&writer, "ErrorDetails", buf_text(&details));
-        buf_free(&details);
-    } else if (result->payload_length > 0) {
-        stream_frame(&request->reply.body, "PayloadChunk", "application/octet-stream", result->payload,
-                     result->payload_length);
-    }
-    if (result->log_tail_length > 0) {
-        base64_encode(result->log_tail, result->log_tail_length, &tail);
-        json_put_text(&writer, "LogResult", buf_text(&tail));
-    }
-    json_close_object(&writer);
-    stream_frame(&request->reply.body, "InvokeComplete", "application/json", buf_text(&end), end.length);
-    request->reply.content_type = "application/vnd.amazon.eventstream";
-    buf_free(&end);
-    buf_free(&tail);
-}
 
 static void done_reply(struct lambda_call *call, const struct invoke_result *result)
 {
@@ -97,8 +31,9 @@ static void done_reply(struct lambda_call *call, const struct invoke_result *res
     function_version_text(result->version, version);
     reply->status = 200;
     reply_header(reply, "X-Amz-Executed-Version", version);
-    if (call->stream) {
-        stream_body(request, result);
+    if (call->stream != NULL) {
+        request->reply.content_type = "application/vnd.amazon.eventstream";
+        lambda_stream_end(&request->reply.body, result, true);
         return;
     }
     reply->content_type = "application/json";
@@ -126,6 +61,12 @@ static void on_invoked(const struct invoke_result *result, void *ctx)
 {
     struct lambda_call *call = ctx;
     struct request *request = call->request;
+    if (lambda_stream_started(call->stream)) {
+        lambda_stream_finish(call->stream, result);
+        lambda_stream_unref(call->stream);
+        free(call);
+        return;
+    }
     request->pg = NULL;
     uuid_format(&result->request_id, request->id_text); /* the id AWS's clients show is that of the invocation */
     switch (result->outcome) {
@@ -151,7 +92,14 @@ static void on_invoked(const struct invoke_result *result, void *ctx)
         request->reply.content_type = "application/json";
     }
     request_finish(request);
+    lambda_stream_unref(call->stream);
     free(call);
+}
+
+static void on_piece(const struct invoke_piece *piece, void *ctx)
+{
+    struct lambda_call *call = ctx;
+    lambda_stream_piece(call->stream, call->request, piece);
 }
 
 static int type_read(const struct request *request, enum invoke_type *type, struct err *err)
@@ -215,8 +163,10 @@ static int start(struct request *request, enum invoke_type type, bool stream, bo
     if (call == NULL) {
         return err_set(err, ERR_SYSTEM, "out of memory");
     }
-    *call = (struct lambda_call){.request = request, .stream = stream, .old_async = old_async};
+    *call =
+        (struct lambda_call){.request = request, .stream = stream ? lambda_stream_new() : NULL, .old_async = old_async};
     if (payload_check(request, err) != 0 || lambda_target(request, &call->target, err) != 0) {
+        lambda_stream_unref(call->stream);
         free(call);
         return -1;
     }
@@ -227,15 +177,17 @@ static int start(struct request *request, enum invoke_type type, bool stream, bo
                                           .type = type,
                                           .payload = buf_text(&request->body),
                                           .payload_length = request->body.length,
+                                          .stream = call->stream != NULL,
                                           .log_tail = log_type != NULL && strcmp(log_type, "Tail") == 0,
                                           .client_context = context,
                                           .trace_id = request_header(request, "X-Amzn-Trace-Id"),
                                           .idempotency_key = request_header(request, "amz-sdk-invocation-id")};
     request_suspend(request);
-    if (engine_invoke(engine, &invoke, on_invoked, NULL, call, err) == 0) {
+    if (engine_invoke(engine, &invoke, on_invoked, call->stream != NULL ? on_piece : NULL, call, err) == 0) {
         return HANDLER_LATER;
     }
     (void)lambda_not_found(request, &call->target, err);
+    lambda_stream_unref(call->stream);
     free(call);
     return -1;
 }

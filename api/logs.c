@@ -129,7 +129,7 @@ static int follow_start(struct request *request, const char *function, enum log_
     follow->log.out = &follow->pending;
     follow->log.last_us = since_us - 1;
     follow->quiet_since_us = clock_mono_us();
-    reply_stream_set(request, types[format], follow_next, follow_done, follow);
+    (void)reply_stream_set(request, types[format], false, follow_next, follow_done, follow);
     return 0;
 }
 

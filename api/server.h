@@ -50,8 +50,12 @@ void request_suspend(struct request *request);
 
 /* Gives the next piece of a streamed body: bytes written, 0: nothing yet (asked again soon), -1: the end. */
 typedef ssize_t reply_stream_fn(void *ctx, char *bytes, size_t size);
-void reply_stream_set(struct request *request, const char *content_type, reply_stream_fn *next, void (*done)(void *ctx),
-                      void *ctx);
+/* told: who has more says so with reply_stream_wake, and nobody asks in between, also while the node stops. The stream
+ * lives until done was called; NULL: it was called already (out of memory). */
+struct reply_stream *reply_stream_set(struct request *request, const char *content_type, bool told,
+                                      reply_stream_fn *next, void (*done)(void *ctx), void *ctx);
+/* Any thread. */
+void reply_stream_wake(struct reply_stream *stream);
 void reply_stream_drop(struct reply_stream *stream);
 
 #endif

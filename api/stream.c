@@ -17,27 +17,30 @@
 #define STREAM_BLOCK_BYTES 16384
 
 struct reply_stream {
-    struct streams *streams;
+    struct streams *_Atomic streams; /* NULL until the first byte is asked for */
     struct MHD_Connection *connection;
     reply_stream_fn *next;
+    bool told;
     void (*done)(void *ctx);
     void *ctx;
     struct reply_stream *next_waiting;
+    bool woken; /* something came between looking and suspending */
 };
 
 struct streams {
     pthread_t ticker;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct reply_stream *waiting; /* suspended connections */
+    struct reply_stream *waiting; /* suspended connections that the ticker resumes */
+    struct reply_stream *resting; /* suspended until they are told */
     bool stop, end;
 };
 
-static void resume_all(struct streams *streams)
+static void resume_all(struct reply_stream **list)
 {
-    while (streams->waiting != NULL) {
-        struct reply_stream *stream = streams->waiting;
-        streams->waiting = stream->next_waiting;
+    while (*list != NULL) {
+        struct reply_stream *stream = *list;
+        *list = stream->next_waiting;
         MHD_resume_connection(stream->connection);
     }
 }
@@ -55,7 +58,7 @@ static void *ticker_main(void *ctx)
         clock_deadline(STREAM_LOOK_MS, &until);
         while (!streams->stop && pthread_cond_timedwait(&streams->wake, &streams->lock, &until) != ETIMEDOUT) {
         }
-        resume_all(streams);
+        resume_all(&streams->waiting);
     }
     pthread_mutex_unlock(&streams->lock);
     return NULL;
@@ -99,6 +102,7 @@ void streams_close(struct streams **ref)
     pthread_mutex_lock(&streams->lock);
     streams->end = true;
     streams->stop = true;
+    resume_all(&streams->resting);
     pthread_cond_signal(&streams->wake);
     pthread_mutex_unlock(&streams->lock);
     pthread_join(streams->ticker, NULL);
@@ -112,20 +116,50 @@ static ssize_t on_read(void *ctx, uint64_t position, char *bytes, size_t size)
     struct reply_stream *stream = ctx;
     struct streams *streams = stream->streams;
     (void)position;
-    ssize_t got = stream->next(stream->ctx, bytes, size);
-    if (got > 0) {
-        return got;
-    }
-    pthread_mutex_lock(&streams->lock);
-    bool end = got < 0 || streams->stop;
+    ssize_t got = 0;
+    bool end = false;
+    do {
+        pthread_mutex_lock(&streams->lock);
+        stream->woken = false;
+        pthread_mutex_unlock(&streams->lock);
+        got = stream->next(stream->ctx, bytes, size);
+        if (got > 0) {
+            return got;
+        }
+        pthread_mutex_lock(&streams->lock);
+        end = got < 0 || streams->end || (streams->stop && !stream->told);
+        if (end || !stream->woken) {
+            break;
+        }
+        pthread_mutex_unlock(&streams->lock);
+    } while (true);
     if (!end) {
         MHD_suspend_connection(stream->connection);
-        stream->next_waiting = streams->waiting;
-        streams->waiting = stream;
+        struct reply_stream **list = stream->told ? &streams->resting : &streams->waiting;
+        stream->next_waiting = *list;
+        *list = stream;
         pthread_cond_signal(&streams->wake);
     }
     pthread_mutex_unlock(&streams->lock);
     return end ? MHD_CONTENT_READER_END_OF_STREAM : 0;
+}
+
+void reply_stream_wake(struct reply_stream *stream)
+{
+    struct streams *streams = stream->streams;
+    if (streams == NULL) {
+        return; /* not begun: it looks for itself */
+    }
+    pthread_mutex_lock(&streams->lock);
+    stream->woken = true;
+    for (struct reply_stream **at = &streams->resting; *at != NULL; at = &(*at)->next_waiting) {
+        if (*at == stream) {
+            *at = stream->next_waiting;
+            MHD_resume_connection(stream->connection);
+            break;
+        }
+    }
+    pthread_mutex_unlock(&streams->lock);
 }
 
 static void on_free(void *ctx)
@@ -139,21 +173,23 @@ void reply_stream_drop(struct reply_stream *stream)
     free(stream);
 }
 
-void reply_stream_set(struct request *request, const char *content_type, reply_stream_fn *next, void (*done)(void *ctx),
-                      void *ctx)
+struct reply_stream *reply_stream_set(struct request *request, const char *content_type, bool told,
+                                      reply_stream_fn *next, void (*done)(void *ctx), void *ctx)
 {
     struct reply_stream *stream = calloc(1, sizeof *stream);
     if (stream == NULL) {
         done(ctx);
         problem_status(request, 500, "system", "out of memory");
-        return;
+        return NULL;
     }
     stream->next = next;
+    stream->told = told;
     stream->done = done;
     stream->ctx = ctx;
     request->reply.stream = stream;
     request->reply.status = 200;
     request->reply.content_type = content_type;
+    return stream;
 }
 
 struct MHD_Response *stream_response(struct streams *streams, struct request *request)

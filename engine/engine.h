@@ -22,6 +22,7 @@ struct pg_pool;
 
 #define INVOKE_REQUEST_BYTES_MAX 6291456  /* 6 MiB */
 #define INVOKE_RESPONSE_BYTES_MAX 6291556 /* 6 MiB + 100, as the Runtime API says */
+#define INVOKE_STREAM_BYTES_MAX 20971520  /* 20 MiB, streamed */
 #define INVOKE_ASYNC_BYTES_MAX 1048576    /* 1 MiB */
 #define INVOKE_LOG_TAIL_BYTES 4096
 
@@ -85,7 +86,13 @@ struct invoke_result {
 
 typedef void invoke_done_fn(const struct invoke_result *result, void *ctx);
 /* A piece of a streamed response, in order, before done. */
-typedef void invoke_chunk_fn(const void *bytes, size_t length, void *ctx);
+struct invoke_piece {
+    struct uuid request_id;
+    int version; /* executed */
+    const void *bytes;
+    size_t length;
+};
+typedef void invoke_chunk_fn(const struct invoke_piece *piece, void *ctx);
 
 struct engine_stats {
     int64_t instances, instances_busy, instances_starting;

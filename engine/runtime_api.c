@@ -391,19 +391,28 @@ static void begin(struct link *link, struct MHD_Connection *connection, const ch
     (void)pthread_mutex_unlock(&engine->lock);
 }
 
+/* To who waits for it now. The whole is kept, too: a repeated idempotency key gets it. */
+static void give_piece(struct link *link, const char *bytes, size_t length)
+{
+    struct call *call = link->streamed;
+    (void)pthread_mutex_lock(&call->deliver);
+    if (!call->over && !link->too_large && link->body_bytes <= INVOKE_STREAM_BYTES_MAX) {
+        const struct invoke_piece piece = {
+            .request_id = call->id, .version = call->fleet->function.version, .bytes = bytes, .length = length};
+        call->on_chunk(&piece, call->ctx);
+    }
+    (void)pthread_mutex_unlock(&call->deliver);
+}
+
 static void take_bytes(struct link *link, const char *bytes, size_t length)
 {
     link->body_bytes += length;
     if (link->streamed != NULL) {
-        struct call *call = link->streamed;
-        (void)pthread_mutex_lock(&call->deliver);
-        if (!call->over) {
-            call->on_chunk(bytes, length, call->ctx);
-        }
-        (void)pthread_mutex_unlock(&call->deliver);
-        return;
+        give_piece(link, bytes, length);
     }
-    size_t most = link->route == ROUTE_RESPONSE ? INVOKE_RESPONSE_BYTES_MAX : ENGINE_ERROR_BYTES_MAX;
+    size_t most = link->streamed != NULL          ? INVOKE_STREAM_BYTES_MAX
+                  : link->route == ROUTE_RESPONSE ? INVOKE_RESPONSE_BYTES_MAX
+                                                  : ENGINE_ERROR_BYTES_MAX;
     if (link->too_large || link->body.length + length > most) {
         link->too_large = true;
         return;

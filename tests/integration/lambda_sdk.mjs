@@ -420,6 +420,68 @@ chapter('events: retries, age and destinations', async () => {
     await send('DeleteFunction', { FunctionName: 'heard' });
 });
 
+chapter('a response that comes piece by piece', async () => {
+    const handler = `
+export const handler = awslambda.streamifyResponse(async (event, stream) => {
+    for (const piece of event.pieces ?? []) stream.write(piece);
+    for (let left = event.bytes ?? 0; left > 0; left -= 65536) {
+        if (!stream.write(Buffer.alloc(Math.min(left, 65536), 7))) await new Promise((go) => stream.once('drain', go));
+    }
+    if (event.fail) throw new RangeError('half way');
+    if (event.hang) await new Promise(() => setTimeout(() => {}, 60000));
+    stream.end();
+});`;
+    await create('flow', { Timeout: 2, Code: { ZipFile: zip({ 'index.mjs': handler }) } });
+    const stream = async (event, more = {}, FunctionName = 'flow') => {
+        const told = await send('InvokeWithResponseStream', { FunctionName, Payload: JSON.stringify(event), ...more });
+        const parts = [];
+        let complete;
+        for await (const message of told.EventStream) {
+            if (message.PayloadChunk) parts.push(Buffer.from(message.PayloadChunk.Payload));
+            if (message.InvokeComplete) complete = message.InvokeComplete;
+        }
+        assert.ok(complete, 'the last message is InvokeComplete');
+        return { told, complete, parts, body: Buffer.concat(parts) };
+    };
+    const plain = await stream({ pieces: ['one ', 'two ', 'three'] }, { LogType: 'Tail' });
+    assert.equal(plain.body.toString(), 'one two three');
+    assert.equal(plain.told.ExecutedVersion, '$LATEST');
+    assert.equal(plain.told.ResponseStreamContentType, 'application/vnd.amazon.eventstream');
+    assert.equal(plain.complete.ErrorCode, undefined);
+    assert.match(Buffer.from(plain.complete.LogResult, 'base64').toString(), /REPORT RequestId: /);
+
+    const failed = await stream({ pieces: ['begun'], fail: true });
+    assert.equal(failed.body.toString(), 'begun');
+    assert.equal(failed.complete.ErrorCode, 'Unhandled');
+    assert.match(failed.complete.ErrorDetails, /half way/);
+
+    // What it wrote came before its end: it never ended by itself.
+    const late = await stream({ pieces: ['early'], hang: true });
+    assert.equal(late.body.toString(), 'early');
+    assert.equal(late.complete.ErrorCode, 'Unhandled');
+    assert.match(late.complete.ErrorDetails, /Task timed out after 2\.00 seconds/);
+
+    const large = await stream({ bytes: 8 * 1024 * 1024 });
+    assert.equal(large.body.length, 8 * 1024 * 1024, 'more than a whole answer may have');
+    assert.ok(large.body.every((byte) => byte === 7));
+    const huge = await stream({ bytes: 21 * 1024 * 1024 });
+    assert.match(huge.complete.ErrorDetails, /Function\.ResponseSizeTooLarge/);
+
+    const whole = await stream({ n: 1 }, {}, 'story');
+    assert.deepEqual(json(whole.body).event, { n: 1 });
+    await refused(stream({}, {}, 'nobody'), 'ResourceNotFoundException');
+    const list = await until('records', () => records('flow'), (all) => all.length === 5);
+    const of = (told) => list.find((one) => one.request_id === told.$metadata.requestId);
+    assert.equal(of(large.told).response_bytes, 8 * 1024 * 1024);
+    assert.equal(of(late.told).status, 'timeout');
+    const csv = await (await fetch(`${url}/v1/accounts/acme/usage?group_by=function&month=${new Date().toISOString().slice(0, 7)}`, {
+        headers: { Authorization: `Bearer ${process.env.FARTHING_KEY}` },
+    })).json();
+    const flow = csv.items.find((item) => item.function === 'flow');
+    assert.equal(flow.invocations, 5);
+    await send('DeleteFunction', { FunctionName: 'flow' });
+});
+
 chapter('list functions page by page', async () => {
     for (let i = 0; i < 4; i++) {
         await create(`page-${i}`);

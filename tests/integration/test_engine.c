@@ -72,10 +72,10 @@ static void on_done(const struct invoke_result *result, void *ctx)
     (void)pthread_mutex_unlock(&answer->lock);
 }
 
-static void on_chunk(const void *bytes, size_t length, void *ctx)
+static void on_chunk(const struct invoke_piece *piece, void *ctx)
 {
     struct answer *answer = ctx;
-    strncat(answer->chunks, bytes, length);
+    strncat(answer->chunks, piece->bytes, piece->length);
 }
 
 static void begin(struct answer *answer, const struct invoke_request *request)
