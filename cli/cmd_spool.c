@@ -23,7 +23,7 @@ const char cmd_spool_help[] =
 struct shown {
     bool json;
     struct json_writer writer;
-    struct spool_summary sum;
+    uint64_t producers, faulty, records;
 };
 
 static void show_json(struct shown *shown, const struct spool_summary *one)
@@ -41,23 +41,62 @@ static void show_json(struct shown *shown, const struct spool_summary *one)
     json_put_i64(&shown->writer, "records", (int64_t)one->records);
     json_put_i64(&shown->writer, "empty", (int64_t)one->empty);
     json_put_i64(&shown->writer, "damaged", (int64_t)one->damaged);
+    json_put_i64(&shown->writer, "missing", (int64_t)one->missing);
+    json_put_i64(&shown->writer, "damaged_headers", (int64_t)one->damaged_headers);
+    json_put_text(&shown->writer, "first_fault", one->first_fault);
     json_put_i64(&shown->writer, "quarantined", (int64_t)one->quarantined);
     json_close_object(&shown->writer);
+}
+
+static void show_counter(uint64_t count, const char *what)
+{
+    if (count > 0) {
+        (void)printf(", %" PRIu64 " %s", count, what);
+    }
+}
+
+static void show_line(const struct spool_summary *one)
+{
+    (void)printf("%016" PRIx64 "  %s  node %" PRIu32 "  epoch %" PRIu64 "  %" PRIu64 " segments, %" PRIu64
+                 " bytes  %" PRIu64 " records, %" PRIu64 " empty",
+                 one->producer_id, one->alive ? "alive" : "idle ", one->node_id, one->epoch, one->segments, one->bytes,
+                 one->records, one->empty);
+    show_counter(one->damaged, "damaged");
+    show_counter(one->missing, "missing");
+    show_counter(one->damaged_headers, "damaged headers");
+    show_counter(one->quarantined, "files in quarantine");
+    (void)puts("");
+    if (one->first_fault[0] != '\0') {
+        (void)printf("    first fault: %s\n", one->first_fault);
+    }
+    if (one->error[0] != '\0') {
+        (void)printf("    cannot be read: %s\n", one->error);
+    }
 }
 
 static void on_producer(const struct spool_summary *one, void *ctx)
 {
     struct shown *shown = ctx;
-    shown->sum.damaged += one->damaged + one->quarantined + (one->error[0] != '\0');
+    uint64_t faults = one->damaged + one->missing + one->damaged_headers + one->quarantined;
+    shown->producers++;
+    shown->faulty += faults > 0 || one->error[0] != '\0';
+    shown->records += one->records;
     if (shown->json) {
         show_json(shown, one);
-        return;
+    } else {
+        show_line(one);
     }
-    (void)printf("%016" PRIx64 "  %s  node %" PRIu32 "  epoch %" PRIu64 "  %" PRIu64 " segments, %" PRIu64
-                 " bytes  %" PRIu64 " records, %" PRIu64 " empty, %" PRIu64 " damaged, %" PRIu64 " in quarantine%s%s\n",
-                 one->producer_id, one->alive ? "alive" : "idle ", one->node_id, one->epoch, one->segments, one->bytes,
-                 one->records, one->empty, one->damaged, one->quarantined, one->error[0] != '\0' ? ": " : "",
-                 one->error);
+}
+
+static void show_verdict(const struct shown *shown)
+{
+    if (shown->faulty == 0) {
+        (void)printf("%" PRIu64 " records of %" PRIu64 " producers are whole\n", shown->records, shown->producers);
+    } else {
+        (void)printf("%" PRIu64 " of %" PRIu64 " producers have faults; the whole records of readable ones are stored "
+                     "all the same, the others are listed in table spool_hole\n",
+                     shown->faulty, shown->producers);
+    }
 }
 
 static int look(struct cli *cli, bool verify, struct err *err)
@@ -78,9 +117,11 @@ static int look(struct cli *cli, bool verify, struct err *err)
         json_close_array(&shown.writer);
         json_close_object(&shown.writer);
         (void)puts(buf_text(&text));
+    } else if (rc == 0 && verify) {
+        show_verdict(&shown);
     }
     buf_free(&text);
-    return rc == 0 && verify && shown.sum.damaged > 0 ? CMD_FAILED : rc;
+    return rc == 0 && verify && shown.faulty > 0 ? CMD_FAILED : rc;
 }
 
 static int inspect(struct cli *cli, struct err *err)

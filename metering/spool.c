@@ -90,13 +90,15 @@ void spool_control_init(struct spool_control *control, uint64_t producer_id, uin
 int spool_control_check(const struct spool_control *control, uint64_t producer_id, struct err *err)
 {
     if (control->magic != SPOOL_MAGIC) {
-        return err_set(err, ERR_INVALID, "producer file does not start like one");
+        return err_set(err, ERR_INVALID, "producer file is none of this program, or its start is damaged");
     }
     if (control->crc32c != crc32c(0, control, CONTROL_CRC_BYTES)) {
         return err_set(err, ERR_INVALID, "producer file is damaged: its checksum is wrong");
     }
     if (control->version != SPOOL_VERSION) {
-        return err_set(err, ERR_INVALID, "producer file has version %" PRIu32 "; this program knows %d",
+        return err_set(err, ERR_INVALID,
+                       "producer file has version %" PRIu32
+                       "; this program reads version %d: use the one that wrote it",
                        control->version, SPOOL_VERSION);
     }
     if (control->producer_id != producer_id) {

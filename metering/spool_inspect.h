@@ -18,8 +18,11 @@ struct spool_summary {
     uint64_t epoch;
     uint64_t segments, bytes;
     uint64_t records, empty, damaged; /* slots of the segments that are there */
-    uint64_t quarantined;             /* files in quarantine/ */
-    char error[200];                  /* "" or why it cannot be read */
+    uint64_t missing;                 /* slots between files, behind the last one, or cut off its end */
+    uint64_t damaged_headers; /* segments whose first page is unreadable; their records are looked at all the same */
+    uint64_t quarantined;     /* files in quarantine/ */
+    char first_fault[160];    /* "" or where the first damaged or missing slot or header is */
+    char error[200];          /* "" or why it cannot be read */
 };
 
 typedef void spool_summary_fn(const struct spool_summary *summary, void *ctx);

@@ -31,6 +31,19 @@ const char *spool_hole_name(enum spool_hole_reason reason)
     return "unknown";
 }
 
+/* A producer that is being made has no segments yet; one that has them was cut short later. */
+static int short_control(struct spool_reader *reader, int64_t bytes, struct err *err)
+{
+    if (reader_list(reader, err) != 0) {
+        return -1;
+    }
+    if (reader->segment_count == 0) {
+        return err_set(err, ERR_RETRY, "spool %s is being made, or its maker died", reader->path);
+    }
+    return err_set(err, ERR_INVALID, "%s/producer is cut short: %" PRId64 " of %d bytes; its %zu segments wait",
+                   reader->path, bytes, SPOOL_PAGE_BYTES, reader->segment_count);
+}
+
 static int open_control(struct spool_reader *reader, bool exclusive, struct err *err)
 {
     struct stat status;
@@ -43,7 +56,7 @@ static int open_control(struct spool_reader *reader, bool exclusive, struct err 
         return err_set(err, code, "open spool %s: %s", reader->path, strerror(errno));
     }
     if (status.st_size < SPOOL_PAGE_BYTES) {
-        return err_set(err, ERR_RETRY, "spool %s is being made", reader->path);
+        return short_control(reader, status.st_size, err);
     }
     if (exclusive && !spool_lock_take(reader->control_fd, SPOOL_LOCK_READER)) {
         return err_set(err, ERR_CONFLICT, "spool %s is read by another process", reader->path);
@@ -53,7 +66,10 @@ static int open_control(struct spool_reader *reader, bool exclusive, struct err 
         return err_set(err, ERR_SYSTEM, "map spool %s: %s", reader->path, strerror(errno));
     }
     reader->control = page;
-    return spool_control_check(reader->control, reader->producer_id, err);
+    if (spool_control_check(reader->control, reader->producer_id, err) != 0) {
+        return err_wrap(err, "%s", reader->path);
+    }
+    return 0;
 }
 
 int spool_reader_open(const char *spool_dir, uint64_t producer_id, bool exclusive, struct spool_reader **reader,

@@ -162,7 +162,10 @@ int reader_map(struct spool_reader *reader, struct reader_segment *segment, stru
     segment->slots_at = (const uint8_t *)base + SPOOL_PAGE_BYTES;
     if (segment_header_check(base, reader->producer_id, segment->epoch, segment->first) == SEGMENT_FOREIGN) {
         reader_unmap(segment);
-        (void)err_set(err, ERR_INVALID, "%s/%s was written by another version of this program", reader->path, name);
+        (void)err_set(
+            err, ERR_INVALID,
+            "%s/%s was written by another version of this program; nothing of it is skipped: store it with that one",
+            reader->path, name);
         goto out;
     }
     rc = 0;
