@@ -1,6 +1,8 @@
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "billing/price_aws.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
 #include "cli/table.h"
@@ -8,18 +10,29 @@
 #include "common/err.h"
 #include "common/fs.h"
 
-const char cmd_prices_help[] = "farthing prices list\n"
-                               "farthing prices show NAME [--version N]\n"
-                               "farthing prices put NAME FILE [--effective-from TIME]\n"
-                               "\n"
-                               "  --version N            an older version (the newest)\n"
-                               "  --effective-from TIME  RFC 3339 or a date; prices before it stay as they were\n"
-                               "\n"
-                               "A price book is never changed, only followed by a newer version.\n"
-                               "\n"
-                               "Examples:\n"
-                               "  farthing prices show default > book.json\n"
-                               "  farthing prices put default book.json --effective-from 2026-12-01\n";
+const char cmd_prices_help[] =
+    "farthing prices list\n"
+    "farthing prices show NAME [--version N]\n"
+    "farthing prices put NAME FILE [--effective-from TIME]\n"
+    "farthing prices import aws FILE --region REGION --name NAME [--effective-from TIME]\n"
+    "\n"
+    "  --version N            an older version (the newest)\n"
+    "  --effective-from TIME  RFC 3339 or a date; prices before it stay as they were\n"
+    "\n"
+    "  --region REGION        import: whose prices of AWS's offer file\n"
+    "  --name NAME            import: of the book\n"
+    "  --currency CODE        import: when the file has several\n"
+    "  --no-free-tier         import: leave out what is free every month\n"
+    "  --print                import: print the book instead of putting it\n"
+    "\n"
+    "A price book is never changed, only followed by a newer version. Its format is described\n"
+    "in docs/price-book.md. AWS's offer file is AWSLambda's index.json or index.csv, of one\n"
+    "region or of all; a file that leaves a doubt is refused with line and place.\n"
+    "\n"
+    "Examples:\n"
+    "  farthing prices show default > book.json\n"
+    "  farthing prices put default book.json --effective-from 2026-12-01\n"
+    "  farthing prices import aws index.json --region us-east-1 --name aws-us-east-1\n";
 
 #define BOOK_BYTES_MAX (1024 * 1024)
 
@@ -117,8 +130,94 @@ static int prices_put(struct cli *cli, struct err *err)
     return rc;
 }
 
+/* ---- AWS's offer file ---- */
+
+struct import {
+    const char *from;
+    bool print;
+    struct price_aws_options options;
+    struct price_aws_summary summary;
+};
+
+static int read_offer(const char *path, struct import *import, struct buf *book, struct err *err)
+{
+    FILE *in = fopen(path, "re");
+    if (in == NULL) {
+        return err_set(err, ERR_INVALID, "%.200s: %s", path, strerror(errno));
+    }
+    import->options.source = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
+    int rc = price_aws_import(in, &import->options, book, &import->summary, err);
+    (void)fclose(in);
+    return rc;
+}
+
+static void print_summary(const struct import *import, const char *version)
+{
+    static const char *const HEADS[] = {"METER", ">BANDS", NULL};
+    const char *unpriced = "";
+    struct table table;
+
+    (void)printf("%s is at version %s: AWS Lambda in %s, %s, offer file %s\n", import->options.name, version,
+                 import->options.region, import->summary.currency, import->summary.version);
+    table_init(&table, HEADS);
+    for (int m = 0; m < METER_COUNT; m++) {
+        table_text(&table, meter_name((enum meter)m));
+        table_i64(&table, import->summary.bands[m]);
+        unpriced = import->summary.bands[m] == 0 ? meter_name((enum meter)m) : unpriced;
+    }
+    table_print(&table, stdout);
+    table_free(&table);
+    (void)printf("%d free allowances\n", import->summary.free_allowances);
+    if (unpriced[0] != '\0') {
+        (void)printf("meters with 0 bands are not in the file: under this book they cost nothing\n");
+    }
+}
+
+static int prices_import(struct cli *cli, struct err *err)
+{
+    struct import import = {.from = NULL};
+    char text[64];
+    struct buf path = {0}, body = {0};
+    const struct arg args[] = {A_TEXT("effective-from", &import.from),
+                               A_TEXT("region", &import.options.region),
+                               A_TEXT("name", &import.options.name),
+                               A_TEXT("currency", &import.options.currency),
+                               A_FLAG("no-free-tier", &import.options.without_free),
+                               A_FLAG("print", &import.print),
+                               A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 2, 2, "aws FILE", err) != 0) {
+        return -1;
+    }
+    if (strcmp(cli->words.items[0], "aws") != 0) {
+        return err_field(err, "import", "\"%.30s\" is no format that can be imported; aws is", cli->words.items[0]);
+    }
+    if (import.options.region == NULL || import.options.name == NULL) {
+        return err_field(err, "region",
+                         "say which prices and how to call them: --region us-east-1 --name aws-us-east-1");
+    }
+    rc = read_offer(cli->words.items[1], &import, &body, err);
+    if (rc == 0 && import.print) {
+        (void)fputs(buf_text(&body), stdout);
+    } else if (rc == 0) {
+        rest_path(&path, "/v1/price-books/{}", import.options.name);
+        rest_query(&path, "effective_from", import.from);
+        rc = cli_call(cli, "PUT", buf_text(&path), buf_text(&body), err);
+        if (rc == 0 && cli->json) {
+            rc = cli_print_json(cli);
+        } else if (rc == 0) {
+            print_summary(&import, cli_text(cli->tree, "version", text));
+        }
+    }
+    buf_free(&path);
+    buf_free(&body);
+    return rc;
+}
+
 int cmd_prices(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", prices_list}, {"show", prices_show}, {"put", prices_put}, {NULL, NULL}};
+    static const struct sub SUBS[] = {
+        {"list", prices_list}, {"show", prices_show}, {"put", prices_put}, {"import", prices_import}, {NULL, NULL}};
     return cli_run_sub("prices", SUBS, argc, argv);
 }
