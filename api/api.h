@@ -16,6 +16,7 @@ struct admission;
 struct aggregator;
 struct api;
 struct auth;
+struct closer;
 struct engine;
 struct err;
 struct events;
@@ -41,6 +42,7 @@ struct api_options {
     struct admission *admission;   /* NULL likewise */
     struct aggregator *aggregator; /* NULL: this node stores no records */
     struct farthing_hook *hook;
+    struct closer *closer; /* NULL: this node closes no months */
     void (*price_changed)(void *ctx); /* a price book or an account's book changed */
     void *price_ctx;
 };

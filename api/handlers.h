@@ -55,6 +55,13 @@ int invoice_list_handler(struct request *request, struct err *err);
 int invoice_get_handler(struct request *request, struct err *err);
 int invoice_lines_handler(struct request *request, struct err *err);
 int invoice_line_records_handler(struct request *request, struct err *err);
+int invoice_void_handler(struct request *request, struct err *err);
+int invoice_credit_handler(struct request *request, struct err *err);
+int bill_verify_handler(struct request *request, struct err *err);
+int credit_list_handler(struct request *request, struct err *err);
+int credit_create_handler(struct request *request, struct err *err);
+int month_close_get_handler(struct request *request, struct err *err);
+int month_close_post_handler(struct request *request, struct err *err);
 
 int price_book_list_handler(struct request *request, struct err *err);
 int price_book_get_handler(struct request *request, struct err *err);

@@ -18,6 +18,7 @@
 #include "api/api.h"
 #include "api/audit_store.h"
 #include "api/auth.h"
+#include "api/closer.h"
 #include "api/key_store.h"
 #include "api/node_prices.h"
 #include "api/node_store.h"
@@ -25,6 +26,7 @@
 #include "api/webhook_sender.h"
 #include "billing/price_book.h"
 #include "common/buf.h"
+#include "common/calendar.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -66,6 +68,7 @@ struct node {
     struct engine *engine;
     struct webhook_sender *webhooks;
     struct upkeep *upkeep;
+    struct closer *closer;
     struct api *api;
     atomic_bool stop;
     int64_t beat_us, expire_us;
@@ -294,6 +297,15 @@ static int webhooks_start(struct node *node, struct err *err)
     return has_role(node, "api") ? webhook_sender_start(&options, &node->webhooks, err) : 0;
 }
 
+static int biller_start(struct node *node, struct err *err)
+{
+    const struct closer_options options = {.conninfo = node->conninfo,
+                                           .automatic = node->options.close_months,
+                                           .grace_us = node->options.close_grace_hours * CALENDAR_HOUR_US,
+                                           .workers = 1};
+    return has_role(node, "biller") ? closer_start(&options, &node->closer, err) : 0;
+}
+
 static int http_start(struct node *node, struct err *err)
 {
     const char *listen = node->options.listen != NULL ? node->options.listen : "127.0.0.1:8080";
@@ -311,6 +323,7 @@ static int http_start(struct node *node, struct err *err)
                                         .admission = node->admission,
                                         .aggregator = node->aggregator,
                                         .hook = node->hook,
+                                        .closer = node->closer,
                                         .price_changed = prices_forget,
                                         .price_ctx = node->prices};
     if (api_open(&options, &node->api, err) != 0) {
@@ -328,7 +341,7 @@ static int start_all(struct node *node, struct err *err)
     if (data_dir_open(node, err) != 0 || database_open(node, err) != 0 || admin_key_open(node, err) != 0 ||
         node_store_put(node->pg, node->name, "", FARTHING_VERSION, &node->node_id, err) != 0 ||
         prices_open(node->conninfo, &node->prices, err) != 0 || metering_open(node, err) != 0 ||
-        engine_start(node, err) != 0 || webhooks_start(node, err) != 0) {
+        engine_start(node, err) != 0 || webhooks_start(node, err) != 0 || biller_start(node, err) != 0) {
         return -1;
     }
     return http_start(node, err);
@@ -506,6 +519,7 @@ void node_close(struct node **ref)
     if (node->webhooks != NULL) {
         webhook_sender_stop(&node->webhooks);
     }
+    closer_stop(&node->closer);
     upkeep_stop(&node->upkeep);
     if (node->aggregator != NULL) {
         aggregator_stop(&node->aggregator, true);

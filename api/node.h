@@ -26,6 +26,8 @@ struct node_options {
     const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
                               data_dir/admin.key (0600) */
     uint64_t spool_bytes_max;
+    bool close_months;     /* close a month by itself when it is over */
+    int close_grace_hours; /* so long after its end */
     int retention_days; /* raw records older than this that are billed and sealed are dropped; 0: none ever are */
     bool allow_network_host;
     bool allow_private_webhooks; /* webhooks may call loopback and private addresses */

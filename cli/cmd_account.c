@@ -15,14 +15,20 @@ const char cmd_account_help[] =
     "farthing account suspend ACCOUNT     nothing runs, bills go on\n"
     "farthing account resume ACCOUNT\n"
     "farthing account close ACCOUNT       history only\n"
+    "farthing account credits ACCOUNT     credits and prepaid money, in the order of use\n"
+    "farthing account credit ACCOUNT AMOUNT --reason TEXT [--currency CODE] [--expires DATE] [--prepaid]\n"
     "\n"
     "  ACCOUNT             a name, or acct_100000000001\n"
     "  --display-name TEXT what bills print\n"
     "  --currency CODE     ISO 4217; must be that of the price book (USD)\n"
     "  --price-book NAME   who rates this account (default)\n"
+    "  --reason TEXT       printed on the invoice that uses the credit\n"
+    "  --expires DATE      it pays for months that began before this; without it, for ever\n"
+    "  --prepaid           money paid in advance: it is used after tax, a credit before\n"
     "\n"
     "Examples:\n"
     "  farthing account create acme --display-name \"Acme Ltd\"\n"
+    "  farthing account credit acme 50.00 --reason welcome --expires 2027-01-01\n"
     "  farthing account list --json | jq -r '.items[].name'\n";
 
 static int print_accounts(const cJSON *items)
@@ -177,10 +183,95 @@ static int account_show(struct cli *cli, struct err *err)
     return rc;
 }
 
+static int account_credits(struct cli *cli, struct err *err)
+{
+    static const char *const HEADS[] = {"ID", "KIND", ">GRANTED", ">LEFT", "CURRENCY", "EXPIRES", "REASON", NULL};
+    const cJSON *items = NULL, *item = NULL;
+    char text[64], time[64];
+    struct buf path = {0};
+    struct table table;
+    const struct arg args[] = {A_END};
+    int rc = cli_args(cli, args, 1, 1, "ACCOUNT", err);
+    if (rc == 0) {
+        rest_path(&path, "/v1/accounts/{}/credits", cli->words.items[0]);
+        rc = cli_list(cli, buf_text(&path), &items, err);
+    }
+    buf_free(&path);
+    if (rc != 0 || cli->json) {
+        return rc != 0 ? rc : cli_print_json(cli);
+    }
+    if (cJSON_GetArraySize(items) == 0) {
+        (void)puts("No credits. Grant one: farthing account credit ACCOUNT AMOUNT --reason TEXT");
+        return 0;
+    }
+    table_init(&table, HEADS);
+    cJSON_ArrayForEach(item, items)
+    {
+        const char *reason = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "reason"));
+        table_text(&table, cli_text(item, "id", text));
+        table_text(&table, cli_text(item, "kind", text));
+        table_text(&table, cli_text(item, "amount", text));
+        table_text(&table, cli_text(item, "left", text));
+        table_text(&table, cli_text(item, "currency", text));
+        cli_time(cli_text(item, "expires_at", text), time);
+        table_text(&table, time);
+        table_text(&table, reason != NULL ? reason : "");
+    }
+    table_print(&table, stdout);
+    table_free(&table);
+    return 0;
+}
+
+struct credit_words {
+    const char *reason, *currency, *expires;
+    bool prepaid;
+};
+
+static void credit_body(const struct credit_words *words, const char *amount, struct buf *body)
+{
+    struct json_writer writer;
+    json_writer_init(&writer, body);
+    json_open_object(&writer, NULL);
+    json_put_text(&writer, "kind", words->prepaid ? "prepaid" : "credit");
+    json_put_text(&writer, "currency", words->currency);
+    json_put_text(&writer, "amount", amount);
+    if (words->expires != NULL) {
+        json_put_text(&writer, "expires_at", words->expires);
+    }
+    json_put_text(&writer, "reason", words->reason != NULL ? words->reason : "");
+    json_close_object(&writer);
+}
+
+static int account_credit(struct cli *cli, struct err *err)
+{
+    struct credit_words words = {.currency = "USD"};
+    struct buf path = {0};
+    struct buf body = {0};
+    char text[64], amount[64];
+    const struct arg args[] = {A_TEXT("reason", &words.reason), A_TEXT("currency", &words.currency),
+                               A_TEXT("expires", &words.expires), A_FLAG("prepaid", &words.prepaid), A_END};
+    int rc = cli_args(cli, args, 2, 2, "ACCOUNT AMOUNT --reason TEXT", err);
+    if (rc == 0) {
+        rest_path(&path, "/v1/accounts/{}/credits", cli->words.items[0]);
+        credit_body(&words, cli->words.items[1], &body);
+        rc = cli_call(cli, "POST", buf_text(&path), buf_text(&body), err);
+    }
+    buf_free(&path);
+    buf_free(&body);
+    if (rc != 0 || cli->json) {
+        return rc != 0 ? rc : cli_print_json(cli);
+    }
+    (void)printf("%s: %s %s for %s\n", cli_text(cli->tree, "id", text), cli_text(cli->tree, "amount", amount),
+                 words.currency, cli->words.items[0]);
+    return 0;
+}
+
 int cmd_account(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {
-        {"list", account_list},       {"create", account_create}, {"show", account_show},   {"set", account_set},
-        {"suspend", account_suspend}, {"resume", account_resume}, {"close", account_close}, {NULL, NULL}};
+    static const struct sub SUBS[] = {{"list", account_list},       {"create", account_create},
+                                      {"show", account_show},       {"set", account_set},
+                                      {"suspend", account_suspend}, {"resume", account_resume},
+                                      {"close", account_close},     {"credits", account_credits},
+                                      {"credit", account_credit},   {NULL, NULL}};
     return cli_run_sub("account", SUBS, argc, argv);
 }

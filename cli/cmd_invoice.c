@@ -9,14 +9,24 @@
 
 const char cmd_invoice_help[] = "farthing invoice list ACCOUNT\n"
                                 "farthing invoice show ACCOUNT INVOICE      its lines\n"
+                                "farthing invoice verify ACCOUNT YYYY-MM    rate the month again and compare\n"
+                                "farthing invoice void ACCOUNT INVOICE --reason TEXT\n"
+                                "farthing invoice credit ACCOUNT INVOICE --reason TEXT\n"
                                 "\n"
                                 "  INVOICE   a number (INV-2026-000001) or an id (inv_7)\n"
+                                "\n"
+                                "void is for one that was not sent: the next close of its month issues another. "
+                                "credit takes one back\n"
+                                "that was, with a credit note; what it had used of credits is there again in both "
+                                "cases.\n"
                                 "\n"
                                 "The files of an invoice are `farthing bill ACCOUNT YYYY-MM`.\n"
                                 "\n"
                                 "Examples:\n"
                                 "  farthing invoice list acme\n"
-                                "  farthing invoice show acme INV-2026-000001 --json\n";
+                                "  farthing invoice show acme INV-2026-000001 --json\n"
+                                "  farthing invoice verify acme 2026-10\n"
+                                "  farthing invoice credit acme INV-2026-000001 --reason \"billed in error\"\n";
 
 static int invoice_list(struct cli *cli, struct err *err)
 {
@@ -108,8 +118,103 @@ static int invoice_show(struct cli *cli, struct err *err)
     return rc;
 }
 
+/* The id of a number; an id stays what it is. */
+static int find_invoice(struct cli *cli, const char *word, char id[64], struct err *err)
+{
+    const cJSON *items = NULL, *item = NULL;
+    struct buf path = {0};
+    char text[64];
+    (void)snprintf(id, 64, "%.60s", word);
+    if (strncmp(word, "inv_", 4) == 0) {
+        return 0;
+    }
+    rest_path(&path, "/v1/accounts/{}/invoices", cli->words.items[0]);
+    int rc = cli_list(cli, buf_text(&path), &items, err);
+    buf_free(&path);
+    cJSON_ArrayForEach(item, items)
+    {
+        if (rc == 0 && strcmp(cli_text(item, "number", text), word) == 0) {
+            (void)snprintf(id, 64, "%s", cli_text(item, "id", text));
+            return 0;
+        }
+    }
+    return rc != 0 ? rc : err_set(err, ERR_NOT_FOUND, "account %s has no invoice %s", cli->words.items[0], word);
+}
+
+static int change_invoice(struct cli *cli, const char *verb, struct err *err)
+{
+    const char *reason = NULL;
+    struct buf path = {0};
+    struct buf body = {0};
+    char id[64], text[64];
+    const struct arg args[] = {A_TEXT("reason", &reason), A_END};
+    int rc = cli_args(cli, args, 2, 2, "ACCOUNT INVOICE --reason TEXT", err);
+    if (rc == 0 && reason == NULL) {
+        rc = err_field(err, "reason", "--reason is missing: it is kept with the invoice");
+    }
+    if (rc == 0) {
+        rc = find_invoice(cli, cli->words.items[1], id, err);
+    }
+    if (rc == 0) {
+        struct json_writer writer;
+        rest_path(&path, "/v1/accounts/{}/invoices/{}/", cli->words.items[0], id);
+        buf_puts(&path, verb);
+        json_writer_init(&writer, &body);
+        json_open_object(&writer, NULL);
+        json_put_text(&writer, "reason", reason);
+        json_close_object(&writer);
+        rc = cli_call(cli, "POST", buf_text(&path), buf_text(&body), err);
+    }
+    buf_free(&path);
+    buf_free(&body);
+    if (rc != 0 || cli->json) {
+        return rc != 0 ? rc : cli_print_json(cli);
+    }
+    const cJSON *note = cJSON_GetObjectItemCaseSensitive(cli->tree, "credit_note");
+    (void)printf("%s is %s now", cli->words.items[1], cli_text(cli->tree, "state", text));
+    (void)printf(note != NULL ? ", by credit note %s\n" : "%s\n", note != NULL ? cli_text(note, "number", text) : "");
+    return 0;
+}
+
+static int invoice_void(struct cli *cli, struct err *err)
+{
+    return change_invoice(cli, "void", err);
+}
+
+static int invoice_credit(struct cli *cli, struct err *err)
+{
+    return change_invoice(cli, "credit", err);
+}
+
+static int invoice_verify(struct cli *cli, struct err *err)
+{
+    struct buf path = {0};
+    char text[64];
+    const struct arg args[] = {A_END};
+    int rc = cli_args(cli, args, 2, 2, "ACCOUNT YYYY-MM", err);
+    if (rc == 0) {
+        rest_path(&path, "/v1/accounts/{}/bills/{}/verify", cli->words.items[0], cli->words.items[1]);
+        rc = cli_call(cli, "GET", buf_text(&path), NULL, err);
+    }
+    buf_free(&path);
+    if (rc != 0) {
+        return rc;
+    }
+    bool matches = cli_bool(cli->tree, "matches");
+    if (cli->json) {
+        (void)cli_print_json(cli);
+    } else if (matches) {
+        (void)printf("matches: %s lines, rated again, are what was billed\n", cli_text(cli->tree, "lines", text));
+    } else {
+        const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(cli->tree, "difference"));
+        (void)printf("does not match: %s\n", why != NULL ? why : "");
+    }
+    return matches ? CMD_OK : CMD_FAILED;
+}
+
 int cmd_invoice(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", invoice_list}, {"show", invoice_show}, {NULL, NULL}};
+    static const struct sub SUBS[] = {{"list", invoice_list}, {"show", invoice_show},     {"verify", invoice_verify},
+                                      {"void", invoice_void}, {"credit", invoice_credit}, {NULL, NULL}};
     return cli_run_sub("invoice", SUBS, argc, argv);
 }

@@ -35,6 +35,8 @@ const char cmd_serve_help[] =
     "  --tls-cert FILE --tls-key FILE\n"
     "                          speak HTTPS\n"
     "  --spool-mib N           the most the spool may hold before work is refused (1024)\n"
+    "  --close-months          close a month by itself once it is over and --close-grace hours (48) have passed\n"
+    "  --close-grace HOURS     for records that come late\n"
     "  --record-retention N    drop raw records N days after their month ended, once they are billed and sealed (0:\n"
     "                          never)\n"
     "  --allow-network-host    functions may ask for the host's network\n"
@@ -57,6 +59,7 @@ struct serve_words {
     const char *log_level;
     int64_t spool_mib;
     int64_t retention_days;
+    int64_t close_grace_hours;
     bool demo;
 };
 
@@ -96,6 +99,8 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
                                A_TEXT("tls-cert", &options->tls_cert),
                                A_TEXT("tls-key", &options->tls_key),
                                A_NUMBER("spool-mib", &words->spool_mib, 16, 1048576),
+                               A_FLAG("close-months", &options->close_months),
+                               A_NUMBER("close-grace", &words->close_grace_hours, 0, 2000),
                                A_NUMBER("record-retention", &words->retention_days, 0, RETENTION_DAYS_MAX),
                                A_FLAG("allow-network-host", &options->allow_network_host),
                                A_FLAG("allow-private-webhooks", &options->allow_private_webhooks),
@@ -133,6 +138,7 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
     log_level_set(level);
     options->data_dir = data_dir;
     options->spool_bytes_max = (uint64_t)words->spool_mib * 1024 * 1024;
+    options->close_grace_hours = (int)words->close_grace_hours;
     options->retention_days = (int)words->retention_days;
     return 0;
 }
@@ -175,7 +181,8 @@ static int serve(struct cli *cli, struct err *err)
 {
     struct serve_words words = {
         .options = {.listen = "127.0.0.1:8080", .database = getenv("FARTHING_DATABASE"), .sandbox = NULL},
-        .spool_mib = 1024};
+        .spool_mib = 1024,
+        .close_grace_hours = 48};
     char data_dir[4096];
     struct node *node = NULL;
     pid_t demo = 0;
