@@ -86,6 +86,7 @@ static void print_json(const struct verify_result *result)
     json_put_i64(&writer, "records", result->records);
     json_put_i64(&writer, "lines", result->lines);
     json_put_i64(&writer, "shares", result->shares);
+    json_put_i64(&writer, "stated", result->stated);
     json_put_text(&writer, "records_root", result->records_root);
     json_put_bool(&writer, "root_stated", result->root_stated);
     json_close_object(&writer);
@@ -159,6 +160,11 @@ static int verify_records(struct cli *cli, const struct verify_words *words, str
                      (long long)result.records, (long long)result.lines, (long long)result.shares, result.total,
                      result.records_root,
                      result.root_stated ? "as the invoice states" : "the bill states none, it is not an invoice");
+        if (result.stated > 0) {
+            (void)printf("%lld rows are about other months, credits or the tax on all of it: taken as stated, they add "
+                         "up\n",
+                         (long long)result.stated);
+        }
     } else {
         (void)printf("does not match: %s\n", result.difference);
     }

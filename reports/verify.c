@@ -317,6 +317,40 @@ static void compare_root(struct verify_result *result, const struct csv_reader *
     }
 }
 
+/* Corrections of other months and credits do not follow from these records; fee and tax after them do neither. */
+static bool is_stated(const struct verify_result *result, const char *type)
+{
+    return strcmp(type, "correction") == 0 || strcmp(type, "credit") == 0 || strcmp(type, "discount") == 0 ||
+           (result->stated > 0 && (strcmp(type, "tax") == 0 || strcmp(type, "minimum_fee") == 0));
+}
+
+static int take_stated(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
+                       struct err *err)
+{
+    const char *text = NULL;
+    struct decimal amount;
+    if (csv_read_field(reader, "amount", &text, err) != 0 ||
+        decimal_parse(text, "amount", bill->currency.minor_digits, &amount, err) != 0) {
+        return err_wrap(err, "%s, row %" PRId64, reader->name, reader->row);
+    }
+    for (; amount.scale < bill->currency.minor_digits; amount.scale++) {
+        amount.value *= 10;
+    }
+    result->stated++;
+    result->stated_minor += amount.value;
+    return 0;
+}
+
+/* What the total must be: the computed lines up to where stated ones began, and the stated ones. */
+static int64_t total_due(const struct verify_result *result, const struct bill *bill)
+{
+    int64_t sum = result->stated_minor;
+    for (int64_t i = 0; i < result->lines; i++) {
+        sum += bill->lines[i].amount_minor;
+    }
+    return result->stated > 0 ? sum : bill->total_minor;
+}
+
 static int compare_row(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,
                        bool *total, struct err *err)
 {
@@ -326,7 +360,7 @@ static int compare_row(struct verify_result *result, const struct csv_reader *re
         return -1;
     }
     if (strcmp(type, "total") == 0) {
-        minor_format(bill->total_minor, &bill->currency, text);
+        minor_format(total_due(result, bill), &bill->currency, text);
         compare(result, reader, "total", "amount", text);
         compare(result, reader, "total", "description", "Total");
         static const char *const EMPTY[] = {"line",     "meter", "band",       "function",
@@ -336,6 +370,8 @@ static int compare_row(struct verify_result *result, const struct csv_reader *re
         }
         compare_root(result, reader);
         *total = true;
+    } else if (is_stated(result, type)) {
+        return take_stated(result, reader, bill, err);
     } else if (strcmp(type, "share") == 0 && result->shares < bill->share_count) {
         compare_share(result, reader, bill, (int)result->shares++);
     } else if (strcmp(type, "share") != 0 && result->lines < bill->line_count) {
@@ -363,7 +399,11 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
         }
     }
     csv_read_close(&reader);
-    if (rc == 0 && result->lines < bill->line_count) {
+    int expected = bill->line_count;
+    while (result->stated > 0 && expected > 0 && bill->lines[expected - 1].kind != LINE_USAGE) {
+        expected--; /* fee and tax were stated after what does not follow from the records */
+    }
+    if (rc == 0 && result->lines < expected) {
         const struct rated_line *line = &bill->lines[result->lines];
         differs(result, "line %" PRId64 " (%s) is missing from the bill", result->lines + 1, line->description);
     } else if (rc == 0 && result->shares < bill->share_count) {
@@ -406,7 +446,7 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
         goto out;
     }
     result->records = tally.records;
-    minor_format(bill->total_minor, &bill->currency, result->total);
+    minor_format(total_due(result, bill), &bill->currency, result->total);
     (void)strncat(result->total, " ", sizeof result->total - strlen(result->total) - 1);
     (void)strncat(result->total, bill->currency.code, sizeof result->total - strlen(result->total) - 1);
     result->matches = result->difference[0] == '\0';

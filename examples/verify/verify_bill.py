@@ -103,7 +103,7 @@ def check_money(lines, shares):
     for line in lines:
         name, amount = f"line {line['line']}", Decimal(line["amount"])
         exact = Decimal(line["exact_amount"])
-        if line["meter"]:
+        if line["record_type"] == "line":
             check(exact == Decimal(line["quantity"]) * Decimal(line["unit_price"]),
                   f"{name}: exact_amount is not quantity x unit_price")
             step = Decimal(1).scaleb(amount.as_tuple().exponent)

@@ -219,6 +219,42 @@ START_TEST(a_dropped_row_is_named)
 }
 END_TEST
 
+/* Rows of credits and corrections stand before the total; what they say is taken, but it must add up. */
+START_TEST(stated_rows_must_add_up)
+{
+    static const char ROW[] =
+        "credit,acct_100000000001,,2026-10,estimate,,7,,,Credit: welcome,,,,,-0.05,-0.05,USD,,\r\n";
+    static const char CORRECTION[] =
+        "correction,acct_100000000001,,2026-10,estimate,,6,requests,1,Correction of 2026-09,,5,Requests,0.0000002,"
+        "0.01,0.01,USD,,\r\n";
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    struct buf more = {0};
+    struct verify_result result;
+    struct err err = {0};
+    true_bill(book, &bill);
+    const char *total = strstr(buf_text(&bill), "total,acct");
+    buf_append(&more, bill.data, (size_t)(total - bill.data));
+    buf_puts(&more, CORRECTION);
+    buf_puts(&more, ROW);
+    buf_puts(&more, total);
+    ck_assert_msg(verify(buf_text(&more), RECORDS, &result, &err) == 0, "%s", err.text);
+    ck_assert(!result.matches); /* the total still says 0.06 */
+    char *right = replaced(buf_text(&more), ",Total,,,,,,0.06,", ",Total,,,,,,0.02,");
+    ck_assert_msg(verify(right, RECORDS, &result, &err) == 0, "%s", err.text);
+    ck_assert_msg(result.matches, "%s", result.difference);
+    ck_assert_int_eq(result.stated, 2);
+    ck_assert_str_eq(result.total, "0.02 USD");
+    free(right);
+    right = replaced(buf_text(&more), ",-0.05,USD", ",-0.055,USD");
+    ck_assert_int_eq(verify(right, RECORDS, &result, &err), -1);
+    free(right);
+    buf_free(&more);
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
 static const struct {
     const char *from, *to;
     int rc;
@@ -310,6 +346,7 @@ int main(void)
     tcase_add_loop_test(tcase, a_changed_bill_is_named, 0, sizeof BILL_CHANGES / sizeof BILL_CHANGES[0]);
     tcase_add_test(tcase, every_changed_cell_is_named);
     tcase_add_test(tcase, a_dropped_row_is_named);
+    tcase_add_test(tcase, stated_rows_must_add_up);
     tcase_add_loop_test(tcase, changed_records_are_named, 0, sizeof RECORD_CHANGES / sizeof RECORD_CHANGES[0]);
     tcase_add_test(tcase, every_changed_cell_of_the_records_is_named);
     tcase_add_test(tcase, a_dropped_record_is_named);
