@@ -50,7 +50,7 @@ struct bill_words {
 /* Every layout of a month, in this order. */
 static const enum report_layout BUNDLE[] = {
     REPORT_SUMMARY, REPORT_FOCUS,   REPORT_FOCUS_INVOICE, REPORT_FOCUS_PERIOD, REPORT_FOCUS_SCHEMA,
-    REPORT_AWS,     REPORT_RECORDS, REPORT_HTML,          REPORT_PDF,
+    REPORT_AWS,     REPORT_RECORDS, REPORT_HTML,          REPORT_PDF,          REPORT_UBL,
 };
 
 static bool is_table(enum report_layout layout)
@@ -164,6 +164,17 @@ static int bundle(struct cli *cli, const struct bill_words *words, const char *a
     for (size_t i = 0; i < sizeof BUNDLE / sizeof BUNDLE[0]; i++) {
         if (account == NULL && !is_table(BUNDLE[i]) && BUNDLE[i] != REPORT_FOCUS_SCHEMA) {
             continue; /* documents of one bill */
+        }
+        struct err missing = {0};
+        if (BUNDLE[i] == REPORT_UBL) {
+            /* Only issued invoices with both addresses have an electronic form. */
+            if (save(cli, words, account, dir, BUNDLE[i], BUNDLE[i], &saved[count], &missing) == 0) {
+                count++;
+            } else if (missing.code != ERR_CONFLICT) {
+                *err = missing;
+                return -1;
+            }
+            continue;
         }
         if (save(cli, words, account, dir, BUNDLE[i], BUNDLE[i], &saved[count++], err) != 0 ||
             (is_table(BUNDLE[i]) &&

@@ -79,6 +79,8 @@ void printed_axis(const struct printed *printed, double *step, double *top);
 /* Label of the axis, with as many digits as the step needs. */
 void printed_axis_label(double value, double step, char text[PRINTED_TEXT_BYTES]);
 
+/* UBL 2.1 of an issued invoice; ERR_CONFLICT says what is missing for one. */
+int printed_ubl(const struct printed *printed, struct buf *out, struct err *err);
 /* The two ways to draw it. */
 int printed_html(const struct printed *printed, struct buf *out);
 int printed_pdf(const struct printed *printed, report_sink_fn *sink, void *ctx, struct err *err);

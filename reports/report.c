@@ -34,23 +34,17 @@ static const struct {
 
 #define LAYOUT_COUNT (sizeof LAYOUTS / sizeof LAYOUTS[0])
 
-/* Layouts this program can write; the others answer that they cannot. */
-static bool written(enum report_layout layout)
-{
-    return layout != REPORT_UBL;
-}
-
 int report_layout_parse(const char *text, const char *field, enum report_layout *layout, struct err *err)
 {
     for (size_t i = 0; i < LAYOUT_COUNT; i++) {
-        if (strcmp(LAYOUTS[i].name, text) == 0 && written((enum report_layout)i)) {
+        if (strcmp(LAYOUTS[i].name, text) == 0) {
             *layout = (enum report_layout)i;
             return 0;
         }
     }
     return err_field(err, field,
                      "%s is \"%.40s\"; layouts are summary, focus, focus-invoice, focus-period, "
-                     "focus-schema, csvw, aws, records, html and pdf",
+                     "focus-schema, csvw, aws, records, html, pdf and ubl",
                      field[0] == '/' ? field + 1 : field, text);
 }
 
@@ -182,7 +176,10 @@ static int write_printed(struct pg *pg, int64_t account_id, struct month month, 
         return -1;
     }
     int rc = 0;
-    if (options->layout == REPORT_PDF) {
+    if (options->layout == REPORT_UBL) {
+        rc = printed_ubl(printed, &page, err);
+        rc = rc == 0 ? sink(page.data, page.length, ctx, err) : rc;
+    } else if (options->layout == REPORT_PDF) {
         rc = printed_pdf(printed, sink, ctx, err);
     } else if (printed_html(printed, &page) != 0) {
         rc = err_set(err, ERR_SYSTEM, "invoice: out of memory");
@@ -223,7 +220,7 @@ int report_bill(struct pg *pg, int64_t account_id, struct month month, const str
     if (options->layout == REPORT_FOCUS_SCHEMA || options->layout == REPORT_CSVW) {
         return write_metadata(account_id, month, options, sink, ctx, err);
     }
-    if (options->layout == REPORT_HTML || options->layout == REPORT_PDF) {
+    if (options->layout == REPORT_HTML || options->layout == REPORT_PDF || options->layout == REPORT_UBL) {
         return write_printed(pg, account_id, month, options, sink, ctx, err);
     }
     begin(&report, sink, ctx);

@@ -1,0 +1,218 @@
+/*
+ * bench/bill_csv.c - bills as CSV against COPY ... TO of the same rows.
+ *
+ * A PostgreSQL of its own (fsync on). Records and rollups of one account are made by SQL; the layouts records and focus
+ * are written to nowhere, and their rows, stored once as a table of text, are copied out with COPY ... TO STDOUT
+ * (FORMAT csv) to nowhere. Both take turns; rows show medians: rows a second with those of COPY as baseline, megabytes
+ * a second, and the most memory of its own (RssAnon) this program had while it wrote, with that after the first
+ * hundredth as baseline: it must not grow with rows.
+ *
+ *     bench_bill_csv [million rows]      (1 when not given; 10 takes minutes)
+ */
+#include "billing/price_book.h"
+#include "common/calendar.h"
+#include "common/check.h"
+#include "common/clock.h"
+#include "common/err.h"
+#include "common/fs.h"
+#include "reports/report.h"
+#include "schema/embedded.h"
+#include "schema/migrate.h"
+#include "schema/pg.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROUNDS 3
+#define ACCOUNT INT64_C(100000000001)
+#define GOAL_PER_CENT 50
+#define LOOK_BYTES (16 * 1024 * 1024)
+
+static const struct month OCTOBER = {2026, 10};
+
+struct bench {
+    struct pg *pg, *owner;
+    enum report_layout layout;
+    int64_t bytes, rows;
+    int64_t first_kib, most_kib; /* of this program */
+    bool loading;                /* the rows also go into the table */
+};
+
+static void must(int rc, const struct err *err)
+{
+    if (rc != 0) {
+        (void)fprintf(stderr, "bench_bill_csv: %s\n", err->text);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int64_t own_kib(void)
+{
+    char line[160];
+    long kib = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL) {
+        if (strncmp(line, "RssAnon:", 8) == 0) {
+            kib = strtol(line + 8, NULL, 10);
+        }
+    }
+    (void)fclose(status);
+    return kib;
+}
+
+static int on_bytes(const void *bytes, size_t length, void *ctx, struct err *err)
+{
+    struct bench *bench = ctx;
+    const char *at = bytes;
+    int64_t before = bench->bytes;
+    bench->bytes += (int64_t)length;
+    for (const char *end = at + length; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) {
+        bench->rows++; /* no field of these files has a line break */
+    }
+    if (before / LOOK_BYTES != bench->bytes / LOOK_BYTES || before == 0) {
+        int64_t kib = own_kib();
+        bench->first_kib = bench->first_kib == 0 ? kib : bench->first_kib;
+        bench->most_kib = kib > bench->most_kib ? kib : bench->most_kib;
+    }
+    return bench->loading ? pg_copy_in_put(bench->owner, bytes, length, err) : 0;
+}
+
+/* A report to nowhere, or into the table; microseconds. */
+static int64_t write_report(struct bench *bench)
+{
+    const struct report_options options = {.layout = bench->layout};
+    struct err err = {0};
+    int64_t started_us = clock_mono_us();
+    bench->bytes = 0;
+    bench->rows = -1; /* the header */
+    must(report_bill(bench->pg, ACCOUNT, OCTOBER, &options, on_bytes, bench, &err), &err);
+    return clock_mono_us() - started_us;
+}
+
+static int64_t copy_out(struct bench *bench)
+{
+    static const struct pg_stmt COPY_OUT = {
+        .name = "bench.copy_out", .sql = "COPY bill_rows TO STDOUT (FORMAT csv)", .expect = PG_ANY_ROWS};
+    struct err err = {0};
+    int64_t started_us = clock_mono_us();
+    bench->bytes = 0;
+    bench->rows = 0;
+    must(pg_copy_out(bench->owner, &COPY_OUT, on_bytes, bench, &err), &err);
+    return clock_mono_us() - started_us;
+}
+
+/* The file as a table of text, to copy out again. */
+static void load_rows(struct bench *bench, int columns)
+{
+    static const struct pg_stmt COPY_IN = {
+        .name = "bench.copy_in", .sql = "COPY bill_rows FROM STDIN (FORMAT csv, HEADER)", .expect = PG_NO_ROWS};
+    struct err err = {0};
+    char sql[2048] = "DROP TABLE IF EXISTS bill_rows; CREATE UNLOGGED TABLE bill_rows (c0 text";
+    int64_t rows = 0;
+    for (int i = 1; i < columns; i++) {
+        size_t length = strlen(sql);
+        (void)snprintf(sql + length, sizeof sql - length, ", c%d text", i);
+    }
+    (void)strncat(sql, ")", sizeof sql - strlen(sql) - 1);
+    must(pg_script(bench->owner, sql, &err), &err);
+    must(pg_copy_in_begin(bench->owner, &COPY_IN, &err), &err);
+    bench->loading = true;
+    (void)write_report(bench);
+    bench->loading = false;
+    must(pg_copy_in_end(bench->owner, &rows, &err), &err);
+    must(pg_script(bench->owner, "VACUUM ANALYZE bill_rows", &err), &err);
+    CHECK(rows == bench->rows);
+}
+
+static int compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void print_row(const char *name, int64_t value, const char *unit, int64_t baseline, const char *goal, bool met)
+{
+    int64_t per_cent = baseline > 0 ? value * 100 / baseline : 0;
+    (void)printf("{\"name\":\"%s\",\"value\":%" PRId64 ",\"unit\":\"%s\",\"baseline\":%" PRId64 ",\"ratio\":%" PRId64
+                 ".%02" PRId64 ",\"goal\":\"%s\",\"met\":%s}\n",
+                 name, value, unit, baseline, per_cent / 100, per_cent % 100, goal, met ? "true" : "false");
+    (void)fflush(stdout);
+}
+
+static void measure(struct bench *bench, const char *name, enum report_layout layout, int columns)
+{
+    int64_t ours_us[ROUNDS];
+    int64_t copy_us[ROUNDS];
+    char row[64];
+    bench->layout = layout;
+    load_rows(bench, columns);
+    bench->first_kib = bench->most_kib = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        ours_us[i] = write_report(bench);
+        copy_us[i] = copy_out(bench);
+    }
+    qsort(ours_us, ROUNDS, sizeof *ours_us, compare);
+    qsort(copy_us, ROUNDS, sizeof *copy_us, compare);
+    int64_t took = ours_us[ROUNDS / 2];
+    int64_t took_copy = copy_us[ROUNDS / 2];
+    (void)snprintf(row, sizeof row, "bill_csv_vs_copy_%s", name);
+    print_row(row, bench->rows * 1000000 / took, "rows/s", bench->rows * 1000000 / took_copy, "0.5x",
+              took_copy * 100 / took >= GOAL_PER_CENT);
+    (void)snprintf(row, sizeof row, "bill_csv_bytes_%s", name);
+    print_row(row, bench->bytes / took, "MB/s", bench->bytes / took_copy, "", true);
+    (void)snprintf(row, sizeof row, "bill_csv_memory_%s", name);
+    print_row(row, bench->most_kib, "KiB", bench->first_kib, "constant", bench->most_kib < bench->first_kib + 4 * 1024);
+}
+
+static void fill(struct bench *bench, int64_t rows)
+{
+    struct err err = {0};
+    char sql[4096];
+    (void)snprintf(sql, sizeof sql,
+                   "SELECT usage_partition_ensure('2026-10-01', '2026-10-31');"
+                   "INSERT INTO account (account_id, name, display_name) VALUES (%" PRId64 ", 'acme', 'Acme');"
+                   "INSERT INTO function (account_id, function_id, name) SELECT %" PRId64
+                   ", n, 'function-' || n FROM generate_series(1, 1350) n;"
+                   "INSERT INTO usage_record SELECT %" PRId64
+                   ", '2026-10-01 00:00+00'::timestamptz + n * (interval '31 days' / %" PRId64 "), 1 + n %% 1350, "
+                   "md5(n::text)::uuid, 1000 + n %% 50000, 0, 900, 512, 1, n, 51, 128, 60000, 1, 512, 1, 1, 1, 1, 0, 0 "
+                   "FROM generate_series(0, %" PRId64 " - 1) n;"
+                   /* Requests and compute, each with a free band: about two rows of FOCUS a row of the rollup. */
+                   "INSERT INTO usage_hourly SELECT %" PRId64
+                   ", '2026-10-01 00:00+00'::timestamptz + (n %% 31) * interval '1 day', 1 + (n / 31) %% 1350, "
+                   "1 + n / 41850, 128, 0, 0, 7000 + n %% 997, 7000 + n %% 997, 0, 0, 0, 0, 0, 0, 0, 1, "
+                   "900000077 + n %% 100003, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM generate_series(0, %" PRId64 " / 2) n;"
+                   "ANALYZE usage_record; ANALYZE usage_hourly",
+                   ACCOUNT, ACCOUNT, ACCOUNT, rows, rows, ACCOUNT, rows);
+    must(pg_script(bench->owner, sql, &err), &err);
+}
+
+int main(int argc, char **argv)
+{
+    int64_t rows = (argc > 1 ? strtoll(argv[1], NULL, 10) : 1) * 1000000;
+    struct bench bench = {.bytes = 0};
+    struct embedded *server = NULL;
+    struct migrate_report migrated;
+    struct err err = {0};
+    char path[] = "/tmp/farthing-bench-XXXXXX";
+
+    CHECK(rows > 0 && mkdtemp(path) != NULL);
+    const struct embedded_options options = {.dir = path};
+    must(embedded_open(&options, &server, &err), &err);
+    must(migrate_run(embedded_conninfo(server), &migrated, &err), &err);
+    must(pg_open(embedded_conninfo(server), &bench.pg, &err), &err);
+    must(pg_open_owner(embedded_conninfo(server), &bench.owner, &err), &err);
+    must(price_book_seed(bench.pg, &err), &err);
+    fill(&bench, rows);
+    measure(&bench, "records", REPORT_RECORDS, 24);
+    measure(&bench, "focus", REPORT_FOCUS, 65 + 6);
+    pg_close(&bench.pg);
+    pg_close(&bench.owner);
+    embedded_close(&server);
+    (void)fs_remove_tree(path, NULL);
+    return EXIT_SUCCESS;
+}
