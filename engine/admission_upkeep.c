@@ -36,9 +36,13 @@ static int sweep(struct admission *admission, struct pg *pg, struct err *err)
     return quota_store_active(pg, from_us, on_active, admission, err);
 }
 
+#define AHEAD_MAX 64 /* put right in one go; the rest a minute later */
+
 struct reconciled {
     struct admission *admission;
     int64_t escrows, ahead, forfeit;
+    struct quota_escrow wrong[AHEAD_MAX];
+    int wrong_count;
 };
 
 /* Spend: the rating code says what the records cost. */
@@ -57,6 +61,9 @@ static int on_escrow(const struct quota_escrow *row, void *ctx, struct err *err)
         sum->ahead++;
         LOG(LOG_LEVEL_ERROR, "quota.ahead_of_records", LF_I64("account_id", escrow.account_id),
             LF_STR("quota", escrow.name), LF_I64("claims", escrow.stored), LF_I64("recorded", escrow.recorded));
+        if (!escrow.spend && sum->wrong_count < AHEAD_MAX) {
+            sum->wrong[sum->wrong_count++] = escrow;
+        }
     }
     return 0;
 }
@@ -66,6 +73,14 @@ static int reconcile(struct admission *admission, struct pg *pg, struct err *err
     struct reconciled sum = {.admission = admission};
     if (quota_reconcile_report(pg, on_escrow, &sum, err) != 0) {
         return -1;
+    }
+    for (int i = 0; i < sum.wrong_count; i++) {
+        int64_t by = 0;
+        if (quota_store_heal(pg, &sum.wrong[i], &by, err) != 0) {
+            return -1;
+        }
+        LOG(LOG_LEVEL_INFO, "quota.healed", LF_I64("account_id", sum.wrong[i].account_id),
+            LF_STR("quota", sum.wrong[i].name), LF_I64("by", by));
     }
     atomic_store(&admission->escrows, sum.escrows);
     atomic_store(&admission->escrows_ahead, sum.ahead);

@@ -37,11 +37,11 @@ struct lease_request {
 };
 
 struct lease_answer {
-    bool known;         /* false: the lease was swept, this is a new one */
-    bool unlimited;     /* nothing blocks any more */
-    bool stale;         /* usage must be read before anything can be given (spend) */
-    bool wanted;        /* another node asks for what lies idle */
-    int64_t granted;    /* in all, since the lease began */
+    bool known;      /* false: the lease was swept, this is a new one */
+    bool unlimited;  /* nothing blocks any more */
+    bool stale;      /* usage must be read before anything can be given: spend by the node, the rest by asking again */
+    bool wanted;     /* another node asks for what lies idle */
+    int64_t granted; /* in all, since the lease began */
     int64_t mark_units; /* the mark the database keeps */
     int64_t limit, used, escrow, others_idle;
     int64_t used_age_ms;
@@ -52,7 +52,7 @@ enum lease_outcome {
     LEASE_DONE,    /* who waits should ask again */
     LEASE_WAIT,    /* others may give back: ask again in LEASE_RETRY_NS */
     LEASE_REFUSED, /* there is not enough: callers are refused from memory for LEASE_REFUSE_NS */
-    LEASE_STALE    /* read usage, then ask again */
+    LEASE_STALE    /* spend: read usage; then ask again */
 };
 
 /* The worker's part of a pool. */

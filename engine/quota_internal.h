@@ -24,4 +24,7 @@ int quota_store_active(struct pg *pg, int64_t from_us, quota_active_fn *on_accou
 /* Remove what is older than the QUOTA_KEEP_* of quota.h. */
 int quota_store_purge(struct pg *pg, int64_t *removed, struct err *err);
 
+/* Requests or GB-seconds claimed beyond the records: put right; by says by how much (0: it was right already). */
+int quota_store_heal(struct pg *pg, const struct quota_escrow *escrow, int64_t *by, struct err *err);
+
 #endif

@@ -271,3 +271,18 @@ int quota_store_purge(struct pg *pg, int64_t *removed, struct err *err)
                                       PG_P_I64(QUOTA_KEEP_NOTICE_MONTHS), PG_P_END};
     return pg_run(pg, &QUOTA_PURGE, params, read_used, removed, NULL, err);
 }
+
+static const struct pg_stmt QUOTA_HEAL = {
+    .name = "quota.heal",
+    .sql = "SELECT quota_heal($1::int8, $2::text, $3::text::date) AS used",
+    .expect = PG_ONE_ROW,
+};
+
+int quota_store_heal(struct pg *pg, const struct quota_escrow *escrow, int64_t *by, struct err *err)
+{
+    char period[CALENDAR_TEXT_BYTES];
+    calendar_format_day(escrow->period_us, period);
+    const struct pg_param params[] = {PG_P_I64(escrow->account_id), PG_P_TEXT(escrow->name), PG_P_TEXT(period),
+                                      PG_P_END};
+    return pg_run(pg, &QUOTA_HEAL, params, read_used, by, NULL, err);
+}

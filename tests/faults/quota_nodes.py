@@ -111,7 +111,7 @@ class Judge:
         self.cluster, self.options, self.random = cluster, options, random.Random(options.seed)
         self.limits = {account: {} for account in ACCOUNTS}
         self.up = 0  # a node that is never killed while this asks it
-        self.answers = {}
+        self.answers, self.last = {}, {}
         self.looks = 0
 
     def prepare(self):
@@ -210,7 +210,7 @@ class Judge:
                 if quota != "requests_per_month" and account != "all":
                     self.set_limit(account, quota, wide)
         drivers = self.drivers("slow")
-        until = time.monotonic() + 400
+        until = time.monotonic() + 240
         while time.monotonic() < until:
             time.sleep(5)  # the callers work
             totals = self.check()
@@ -241,6 +241,7 @@ class Judge:
                 refused, calls = 0, calls + 1
             elif status in (429, 503):
                 refused += 1
+                self.last[account] = answer
                 time.sleep(0.4)
             else:
                 raise Failed(f"the small caller: {status} {answer}")
@@ -279,6 +280,10 @@ class Judge:
                       f" = {share:8.4f} % ({under_load:.4f} % under load)")
                 room = max(room, self.smallest(quota) - (limit - self.used(quota, calls, mb_ms)))
             if best < 99 and room <= 0:
+                print(self.last.get(account))
+                print(self.cluster.sql(f"SELECT * FROM quota_period WHERE account_id = {self.ids[account]}"))
+                print(self.cluster.sql("SELECT sum(invocations), sum(mb_ms), sum(throttles) FROM usage_hourly"
+                                       f" WHERE account_id = {self.ids[account]}"))
                 for row in self.cluster.sql(
                         "SELECT l.*, c.epoch, c.last_sequence, c.complete_through FROM quota_lease l LEFT JOIN producer_cursor c"
                         f" USING (producer_id) WHERE l.account_id = {self.ids[account]} AND l.name NOT LIKE 'conc%'"):
