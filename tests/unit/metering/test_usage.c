@@ -1,7 +1,7 @@
 /*
  * Goal:   a usage answer holds everything that was emitted before its complete_through, at every moment, whatever day
  *         the records are of and in whatever order they come; questions that make no sense are refused by field.
- * Method: three producers emit records that started on five days, in no order, and note when each emit had returned.
+ * Method: four producers emit records that started on five days, in no order, and note when each emit had returned.
  * The main thread asks meanwhile and compares. A real database and the aggregator's own threads.
  */
 #include "common/calendar.h"
@@ -25,8 +25,8 @@
 #define ACCOUNT INT64_C(100000000001)
 #define DAY_US INT64_C(1763856000000000) /* 2025-11-23 */
 #define DAYS 5
-#define PRODUCERS 3
-#define RECORDS 6000 /* a producer */
+#define PRODUCERS 4
+#define RECORDS 10000 /* a producer */
 #define FLUSH_MS 60000
 
 struct emitter {
@@ -150,10 +150,14 @@ static void flush(void)
     must(aggregator_flush(aggregator, FLUSH_MS, &err), &err);
 }
 
-static void start_emitter(unsigned e)
+static void open_emitter(unsigned e)
 {
     emitters[e].number = e;
     emitters[e].hook = open_hook();
+}
+
+static void start_emitter(unsigned e)
+{
     ck_assert_int_eq(pthread_create(&emitters[e].thread, NULL, emit_main, &emitters[e]), 0);
 }
 
@@ -169,12 +173,19 @@ START_TEST(complete_through_is_true_while_records_arrive_out_of_order)
     struct usage_freshness freshness;
     int64_t through_us = 0;
     int64_t counted = 0;
-    unsigned started = 0;
-    struct farthing_hook *first = open_hook(); /* where no producer is known yet, now is the answer */
-    flush();
+    bool late = false;
+    for (unsigned e = 0; e + 1 < PRODUCERS; e++) {
+        open_emitter(e);
+    }
+    flush(); /* where no producer is known yet, the answer is now */
+    for (unsigned e = 0; e + 1 < PRODUCERS; e++) {
+        start_emitter(e);
+    }
     while (counted < PRODUCERS * RECORDS) {
-        if (started < PRODUCERS && counted >= (int64_t)started * RECORDS / 2) {
-            start_emitter(started++); /* one after the other: a new producer must not be overlooked */
+        if (!late && counted > RECORDS / 2) {
+            open_emitter(PRODUCERS - 1); /* amid it: a new producer must not be overlooked */
+            start_emitter(PRODUCERS - 1);
+            late = true;
         }
         counted = ask(&freshness);
         int64_t due = emitted_before(freshness.complete_through_us);
@@ -194,7 +205,6 @@ START_TEST(complete_through_is_true_while_records_arrive_out_of_order)
     for (unsigned e = 0; e < PRODUCERS; e++) {
         farthing_hook_close(&emitters[e].hook);
     }
-    farthing_hook_close(&first);
 }
 END_TEST
 
