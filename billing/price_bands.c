@@ -153,6 +153,10 @@ static void read_free_meters(struct price_reader *reader, const cJSON *list, con
                              const struct price_book *book, struct price_free *free)
 {
     const cJSON *name = NULL;
+    if (!cJSON_IsArray(list)) {
+        price_problem(reader, pointer, "meters must be a list of at least one meter");
+        return;
+    }
     cJSON_ArrayForEach(name, list)
     {
         char at[PRICE_POINTER_BYTES];

@@ -71,7 +71,7 @@ struct price_book {
     int64_t minimum_fee_minor;
 };
 
-/* Collects every problem of a document; the first becomes err. */
+/* Collects every problem of a document; the first becomes err (price_reader.c). */
 struct price_reader {
     struct price_problems *problems;
     struct price_problems own; /* used when the caller wants none */
@@ -79,6 +79,10 @@ struct price_reader {
 
 __attribute__((format(printf, 3, 4))) void price_problem(struct price_reader *reader, const char *pointer,
                                                          const char *format, ...);
+/* The first problem noted as the error of the whole document; returns -1. */
+int price_first_problem(const struct price_reader *reader, struct err *err);
+/* At most 100. */
+bool price_percent_fits(struct decimal percent);
 #define PRICE_POINTER_BYTES 96
 /* Write a JSON pointer; one that is too long is cut. */
 __attribute__((format(printf, 2, 3))) void price_at(char pointer[PRICE_POINTER_BYTES], const char *format, ...);

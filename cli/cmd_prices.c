@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "billing/money.h"
 #include "billing/price_aws.h"
+#include "billing/price_book.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
 #include "cli/table.h"
@@ -31,6 +33,7 @@ const char cmd_prices_help[] =
     "\n"
     "Examples:\n"
     "  farthing prices show default > book.json\n"
+    "  farthing prices check book.json\n"
     "  farthing prices put default book.json --effective-from 2026-12-01\n"
     "  farthing prices import aws index.json --region us-east-1 --name aws-us-east-1\n";
 
@@ -130,6 +133,29 @@ static int prices_put(struct cli *cli, struct err *err)
     return rc;
 }
 
+/* Needs no node: what put would say to it. */
+static int prices_check(struct cli *cli, struct err *err)
+{
+    struct buf body = {0};
+    struct price_book *book = NULL;
+    struct price_problems problems = {.count = 0};
+    const struct arg args[] = {A_END};
+    int rc = -1;
+
+    if (cli_args(cli, args, 1, 1, "FILE", err) == 0 && fs_read(cli->words.items[0], BOOK_BYTES_MAX, &body, err) == 0) {
+        rc = price_book_parse(buf_text(&body), body.length, &book, &problems, err);
+        for (int i = 0; i < problems.count && i < PRICE_PROBLEMS_MAX; i++) {
+            (void)fprintf(stderr, "%s: %s\n", problems.list[i].pointer, problems.list[i].text);
+        }
+    }
+    if (rc == 0) {
+        (void)printf("%s is a price book in %s\n", cli->words.items[0], price_book_currency(book)->code);
+    }
+    price_book_free(&book);
+    buf_free(&body);
+    return rc;
+}
+
 /* ---- AWS's offer file ---- */
 
 struct import {
@@ -217,7 +243,7 @@ static int prices_import(struct cli *cli, struct err *err)
 
 int cmd_prices(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {
-        {"list", prices_list}, {"show", prices_show}, {"put", prices_put}, {"import", prices_import}, {NULL, NULL}};
+    static const struct sub SUBS[] = {{"list", prices_list},   {"show", prices_show},     {"put", prices_put},
+                                      {"check", prices_check}, {"import", prices_import}, {NULL, NULL}};
     return cli_run_sub("prices", SUBS, argc, argv);
 }
