@@ -53,7 +53,9 @@ static void fill(const char *conninfo, int64_t accounts)
 
 static void work(const char *conninfo)
 {
-    const struct close_options options = {.month = {2026, 10}, .skip_seal = true};
+    const char *batch = getenv("BENCH_CLOSE_BATCH");
+    const struct close_options options = {
+        .month = {2026, 10}, .skip_seal = true, .batch = batch != NULL ? (int)strtol(batch, NULL, 10) : 0};
     struct close_result result = {0};
     struct pg *pg = NULL;
     struct err err = {0};

@@ -20,7 +20,7 @@ struct err;
 struct pg;
 
 #define CLOSE_BATCH_MAX 5000
-#define CLOSE_BATCH_DEFAULT 1000
+#define CLOSE_BATCH_DEFAULT 2500
 #define CLOSE_DUE_DAYS 30
 
 /* accounts of the total were looked at in this pass. */
