@@ -12,9 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "api/usage_feed.h"
 #include "common/buf.h"
 #include "common/check.h"
 #include "common/clock.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/log.h"
 #include "engine/node_key.h"
@@ -119,6 +121,24 @@ static void delivery_free(struct delivery *delivery)
     free(delivery);
 }
 
+/* What receivers of OpenFaaS's usage look at; Farthing-Signature comes besides. */
+static void openfaas_headers(const struct notice_delivery *what, const void *key, size_t length,
+                             struct delivery *delivery)
+{
+    uint8_t mac[SHA256_BYTES];
+    char hex[SHA256_HEX_BYTES];
+    char id[UUID_TEXT_BYTES];
+    char header[160];
+    hmac_sha256(key, length, what->body, what->body_length, mac);
+    hex_encode(mac, sizeof mac, hex);
+    uuid_format(&what->delivery_id, id);
+    delivery->headers = curl_slist_append(delivery->headers, "X-Openfaas-Event: " USAGE_FEED_EVENT);
+    (void)snprintf(header, sizeof header, "X-Openfaas-Signature-256: sha256=%s", hex);
+    delivery->headers = curl_slist_append(delivery->headers, header);
+    (void)snprintf(header, sizeof header, "X-Openfaas-Delivery: %s", id);
+    delivery->headers = curl_slist_append(delivery->headers, header);
+}
+
 static int sign(const struct webhook_sender *sender, const struct notice_delivery *what, struct delivery *delivery,
                 struct err *err)
 {
@@ -133,6 +153,9 @@ static int sign(const struct webhook_sender *sender, const struct notice_deliver
     }
     const void *key = sender->sealed ? (const void *)secret.data : what->secret;
     size_t length = sender->sealed ? secret.length : what->secret_length;
+    if (strcmp(what->event_type, USAGE_FEED_EVENT) == 0) {
+        openfaas_headers(what, key, length, delivery);
+    }
     notice_sign(key, length, clock_wall_us() / 1000000, what->body, what->body_length, signature);
     buf_free(&secret);
     (void)snprintf(header, sizeof header, "Farthing-Signature: %s", signature);
@@ -154,7 +177,9 @@ static int prepare(struct webhook_sender *sender, const struct notice_delivery *
     if (delivery->easy == NULL || !buf_ok(&delivery->body)) {
         return err_set(err, ERR_SYSTEM, "webhook: out of memory");
     }
-    delivery->headers = curl_slist_append(NULL, "Content-Type: application/cloudevents+json; charset=UTF-8");
+    delivery->headers = curl_slist_append(NULL, strcmp(what->event_type, USAGE_FEED_EVENT) == 0
+                                                    ? "Content-Type: application/json"
+                                                    : "Content-Type: application/cloudevents+json; charset=UTF-8");
     if (sign(sender, what, delivery, err) != 0) {
         return -1;
     }
@@ -274,9 +299,26 @@ static bool rest(struct webhook_sender *sender)
     return go_on;
 }
 
+/* Usage for those who asked for it, now and then. */
+static void feed(struct webhook_sender *sender, int64_t *due_us)
+{
+    struct err err = {0};
+    int64_t queued = 0;
+    if (sender->pg == NULL || clock_mono_us() < *due_us) {
+        return;
+    }
+    *due_us = clock_mono_us() + USAGE_FEED_EVERY_MS * INT64_C(1000);
+    if (usage_feed_run(sender->pg, &queued, &err) != 0) {
+        LOG(LOG_LEVEL_WARN, "usage_feed.failed", LF_STR("error", err.text));
+    } else if (queued > 0) {
+        LOG(LOG_LEVEL_INFO, "usage_feed.queued", LF_I64("invocations", queued));
+    }
+}
+
 static void *sender_main(void *ctx)
 {
     struct webhook_sender *sender = ctx;
+    int64_t feed_due_us = 0;
     bool deaf = false;
     do {
         struct batch batch = {.sender = sender};
@@ -289,6 +331,7 @@ static void *sender_main(void *ctx)
         }
         deaf = !fine;
         run_batch(sender, &batch);
+        feed(sender, &feed_due_us);
     } while (rest(sender));
     pg_close(&sender->pg);
     return NULL;

@@ -40,6 +40,23 @@ const struct report_column FOCUS_PERIOD_COLUMNS[] = {
 };
 const size_t FOCUS_PERIOD_COLUMN_COUNT = sizeof FOCUS_PERIOD_COLUMNS / sizeof FOCUS_PERIOD_COLUMNS[0];
 
+const char *focus_category(enum line_kind kind)
+{
+    switch (kind) {
+    case LINE_USAGE:
+    case LINE_CORRECTION:
+        return "Usage";
+    case LINE_TAX:
+        return "Tax";
+    case LINE_CREDIT:
+        return "Credit";
+    case LINE_DISCOUNT:
+    case LINE_MINIMUM_FEE:
+        return "Adjustment";
+    }
+    return "";
+}
+
 static void put_time(struct csv *csv, int64_t at_us)
 {
     char text[CALENDAR_TEXT_BYTES] = "";

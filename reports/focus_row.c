@@ -40,23 +40,6 @@ struct focus_rows {
     char start[CALENDAR_TEXT_BYTES], end[CALENDAR_TEXT_BYTES];
 };
 
-const char *focus_category(enum line_kind kind)
-{
-    switch (kind) {
-    case LINE_USAGE:
-    case LINE_CORRECTION:
-        return "Usage";
-    case LINE_TAX:
-        return "Tax";
-    case LINE_CREDIT:
-        return "Credit";
-    case LINE_DISCOUNT:
-    case LINE_MINIMUM_FEE:
-        return "Adjustment";
-    }
-    return "";
-}
-
 static const char *sku_meter(enum meter meter)
 {
     switch (meter) {

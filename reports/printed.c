@@ -233,7 +233,8 @@ static int make_parties(struct printed *self, struct pg *pg, struct err *err)
         if (party_parse(self->bill->buyer, strlen(self->bill->buyer), false, &self->customer, &unread) != 0) {
             self->customer = (struct party){.address_lines = 0};
         }
-    } else if (self->bill->number[0] == '\0' && report_store_party(pg, self->bill->account_id, &self->customer, err) != 0) {
+    } else if (self->bill->number[0] == '\0' &&
+               report_store_party(pg, self->bill->account_id, &self->customer, err) != 0) {
         return -1;
     }
     if (self->customer.name[0] == '\0') {

@@ -35,6 +35,7 @@ SELECT create_distributed_table('quota_lease', 'account_id', colocate_with => 'a
 SELECT create_distributed_table('quota_notice', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('webhook', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('webhook_delivery', 'account_id', colocate_with => 'account');
+SELECT create_distributed_table('usage_feed', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('price_override', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('invoice_document', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('invoice_line', 'account_id', colocate_with => 'account');
