@@ -3,23 +3,29 @@
  *
  * Prints one JSON line a number: {"name","value","unit","baseline","ratio","goal","met"}. A round times reserve and
  * settle together and an empty loop with the same calls to nothing, alternately; the medians of the rounds are printed.
- * --database URL adds leases per second (one row, many rows) on a migrated database; without it only memory is
- * measured.
+ * Then what a caller waits with leases from a real database, and leases a second (one row, many rows): on a server of
+ * its own with fsync, or on the migrated database of --database URL.
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "common/clock.h"
 #include "common/err.h"
+#include "common/fs.h"
 #include "engine/admission.h"
 #include "engine/admission_internal.h"
 #include "engine/lease_store.h"
+#include "engine/quota.h"
+#include "schema/embedded.h"
+#include "schema/migrate.h"
 #include "schema/pg.h"
 
 #define ROUNDS 9
@@ -28,6 +34,7 @@
 #define ACCOUNTS 1000
 #define THREADS 4
 #define LEASE_SECONDS 2
+#define LATENCY_CALLS 200000
 
 static struct admission *admission;
 static int64_t now_us;
@@ -189,6 +196,111 @@ static void bench_leases(const char *conninfo, const char *name, int connections
     print(name, (double)done / LEASE_SECONDS, "requests/s", 0, "", "null");
 }
 
+/* ---- what a caller waits, with leases from a real database ---- */
+
+static void post(void *ctx)
+{
+    (void)sem_post(ctx);
+}
+
+static void call_once(struct admission *live)
+{
+    const struct usage_record record = {.started_us = clock_wall_us(), .billed_ms = 3, .memory_mib = 128};
+    const struct admission_request request = {.account_id = ACCOUNT,
+                                              .function_id = 1,
+                                              .memory_mib = 128,
+                                              .timeout_s = 3,
+                                              .reserved_concurrency = -1,
+                                              .now_us = record.started_us};
+    struct admission_ticket ticket;
+    struct admission_refusal refusal;
+    for (;;) {
+        sem_t answered;
+        (void)sem_init(&answered, 0, 0);
+        int rc = admission_reserve(live, &request, &ticket, &refusal, post, &answered);
+        if (rc == 0) {
+            admission_settle(live, &ticket, &record);
+        }
+        if (rc != 2) {
+            (void)sem_destroy(&answered);
+            return;
+        }
+        while (sem_wait(&answered) != 0) {
+        }
+        (void)sem_destroy(&answered);
+    }
+}
+
+/* Every call waits as long as it has to, also for a new lease: the first ones and those that used the lease up. */
+static void bench_latency(const char *conninfo)
+{
+    int64_t *took = calloc(LATENCY_CALLS, sizeof *took);
+    struct admission *live = NULL;
+    struct pg *pg = NULL;
+    struct err err = {0};
+    const struct admission_options options = {.conninfo = conninfo, .node_id = 1};
+    static const char *const limits[] = {"1000000000", "1000000000"};
+    bool fine = took != NULL && pg_open(conninfo, &pg, &err) == 0;
+    for (int i = 0; fine && i < 2; i++) {
+        struct quota quota = {.kind = (enum quota_kind)(QUOTA_REQUESTS_PER_MONTH + i)};
+        struct quota stored;
+        (void)snprintf(quota.limit_text, sizeof quota.limit_text, "%s", limits[i]);
+        fine = quota_put(pg, ACCOUNT, &quota, -1, &stored, &err) == 0;
+    }
+    if (!fine || admission_open(&options, &live, &err) != 0) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        exit(EXIT_FAILURE);
+    }
+    for (int i = 0; i < LATENCY_CALLS; i++) {
+        int64_t begun_ns = clock_mono_ns();
+        call_once(live);
+        took[i] = clock_mono_ns() - begun_ns;
+    }
+    qsort(took, LATENCY_CALLS, sizeof *took, by_value);
+    print("admission_added_p50", (double)took[LATENCY_CALLS / 2], "ns", 0, "", "null");
+    print("admission_added_p99", (double)took[LATENCY_CALLS / 100 * 99], "ns", 0, "", "null");
+    print("admission_added_p9999", (double)took[LATENCY_CALLS / 10000 * 9999], "ns", 0, "", "null");
+    admission_close(&live);
+    pg_close(&pg);
+    free(took);
+}
+
+static void bench_database(const char *conninfo)
+{
+    bench_latency(conninfo);
+    bench_leases(conninfo, "leases_one_row_1", 1, true);
+    bench_leases(conninfo, "leases_one_row_4", 4, true);
+    bench_leases(conninfo, "leases_many_rows_1", 1, false);
+    bench_leases(conninfo, "leases_many_rows_4", 4, false);
+}
+
+/* A server of its own, with fsync, as a node has it. */
+static int own_database(void)
+{
+    char dir[] = "/tmp/farthing-bench-XXXXXX";
+    char path[64];
+    struct embedded *server = NULL;
+    struct migrate_report report = {0};
+    struct err err = {0};
+    if (mkdtemp(dir) == NULL || chmod(dir, 0711) != 0) {
+        return -1;
+    }
+    (void)snprintf(path, sizeof path, "%s/postgresql", dir);
+    const struct embedded_options options = {.dir = path};
+    int rc = embedded_open(&options, &server, &err);
+    if (rc == 0) {
+        rc = migrate_run(embedded_conninfo(server), &report, &err);
+    }
+    if (rc == 0) {
+        bench_database(embedded_conninfo(server));
+    } else {
+        (void)fprintf(stderr, "%s\n", err.text);
+    }
+    embedded_close(&server);
+    (void)fs_remove_tree(dir, NULL);
+    return rc;
+}
+
 int main(int argc, char **argv)
 {
     struct admission_options options = {.default_concurrency = 1000};
@@ -209,10 +321,8 @@ int main(int argc, char **argv)
     bench_threads("admission_4_threads_one_account", true);
     admission_close(&admission);
     if (argc == 3 && strcmp(argv[1], "--database") == 0) {
-        bench_leases(argv[2], "leases_one_row_1", 1, true);
-        bench_leases(argv[2], "leases_one_row_4", 4, true);
-        bench_leases(argv[2], "leases_many_rows_1", 1, false);
-        bench_leases(argv[2], "leases_many_rows_4", 4, false);
+        bench_database(argv[2]);
+        return EXIT_SUCCESS;
     }
-    return EXIT_SUCCESS;
+    return own_database() == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
