@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# A month from its usage to a bill that strangers can check: closed, verified by both verifiers, and every change to bill,
+# records or proof is named by both.
+set -euo pipefail
+source_dir=${FARTHING_SOURCE:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+farthing=${FARTHING_BUILD:?the build folder}/cli/farthing
+[[ -x $farthing ]] || { echo "skipped: $farthing is not built"; exit 77; }
+. "$source_dir/tests/e2e/node.sh"
+export NO_COLOR=1
+python=(python3 "$source_dir/examples/verify/verify_bill.py")
+fail() { echo "FAILED: $*" >&2; exit 1; }
+expect() {
+    local code=$1 text=$2 rc=0
+    shift 2
+    "$@" >"$scratch/out" 2>&1 </dev/null || rc=$?
+    [[ $rc == "$code" ]] || fail "$*: exit code $rc, not $code: $(cat "$scratch/out")"
+    grep -Eq -- "$text" "$scratch/out" || fail "$*: no \"$text\" in: $(cat "$scratch/out")"
+}
+month=$(date -u -d "$(date -u +%Y-%m-01) -1 day" +%Y-%m)
+start_node "$farthing"
+cd "$scratch"
+
+"$farthing" account create acme >/dev/null
+python3 - "$month" >events.json <<'PY'
+import json, sys
+print(json.dumps([{
+    "specversion": "1.0", "type": "dev.farthing.invocation", "source": "test", "id": f"e{i}", "subject": "acme",
+    "time": f"{sys.argv[1]}-{1 + i % 27:02d}T10:00:00Z",
+    "data": {"function": ["thumb", "pdf"][i % 2], "duration_ms": 900000, "memory_mb": 10240, "status": "ok"}} for i in range(60)]))
+PY
+expect 0 "60" "$farthing" events send --batch events.json
+expect 0 "1.00 USD" "$farthing" account credit acme 1.00 --reason welcome
+expect 0 "would be issued" "$farthing" close-month "$month" --dry-run
+expect 0 "1 invoices issued now" "$farthing" close-month "$month"
+expect 0 "^$month: 0 invoices issued now; 1 in all" "$farthing" close-month "$month"
+expect 2 "not over" "$farthing" close-month "$(date -u +%Y-%m)"
+expect 0 "INV-[0-9]+-000001 +$month +issued" "$farthing" invoice list acme
+expect 0 "^matches" "$farthing" invoice verify acme "$month"
+
+"$farthing" bill acme "$month" >bill.csv
+"$farthing" bill acme "$month" --layout records >records.csv
+expect 0 "as the invoice states" "$farthing" verify bill.csv --records records.csv
+expect 0 "as the invoice states" "${python[@]}" bill.csv records.csv
+
+# One digit of a price, one cent, one record less, one twice, another status: named by both.
+both() {
+    expect 1 "$1" "$farthing" verify "$2" --records "$3"
+    expect 1 "match" "${python[@]}" "$2" "$3"
+}
+sed 's/0\.0000166667/0.0000166668/' bill.csv >b1.csv
+both "unit_price" b1.csv records.csv
+awk -F, 'BEGIN {OFS = ","} $1 == "total" {sub(/[0-9]$/, "9", $16)} {print}' bill.csv | sed 's/9$/&/' >b2.csv
+cmp -s bill.csv b2.csv && sed -i '/^total/s/,\([0-9]*\)\.\([0-9]\)\([0-9]\),/,\1.\27,/' b2.csv
+both "total" b2.csv records.csv
+sed 7d records.csv >r1.csv
+both "does not match|quantity" bill.csv r1.csv
+sed '/^share/d' bill.csv >b3.csv
+expect 1 "missing|share" "$farthing" verify b3.csv --records records.csv
+sed '5s/,ok,/,error,/' records.csv >r2.csv
+both "records_root" bill.csv r2.csv
+sed '5{p}' records.csv >r3.csv
+expect 2 "stands there twice" "$farthing" verify bill.csv --records r3.csv
+expect 1 "twice" "${python[@]}" bill.csv r3.csv
+
+# One invocation, without the records of the others.
+id=$(sed -n 9p records.csv | cut -d, -f6)
+expect 0 "^holds" "$farthing" verify --invocation "$id" --account acme --month "$month" --save proof.json
+root=$(tail -n 1 bill.csv | tr -d '\r' | sed 's/.*,//')
+expect 0 "^holds" "$farthing" verify --proof proof.json bill.csv
+expect 0 "^holds" "${python[@]}" --proof proof.json "$root"
+expect 0 "^holds" "$farthing" verify bill.csv --records records.csv --invocation "$id" --save own.json
+expect 0 "^holds" "$farthing" verify --proof own.json --root "$root"
+sed 's/900000/900001/' proof.json >changed.json
+expect 1 "does not hold" "$farthing" verify --proof changed.json bill.csv
+expect 1 "does not match" "${python[@]}" --proof changed.json
+expect 1 "the bill states" "$farthing" verify --proof proof.json --root "${root//[0-9]/0}"
+
+# Void: the number is gone, the credit is back, the next close bills again.
+expect 0 "is void now" "$farthing" invoice void acme "INV-$(date -u +%Y)-000001" --reason "wrong address"
+expect 0 "cr_1 +credit +1.00 +1.00" "$farthing" account credits acme
+expect 0 "1 invoices issued now" "$farthing" close-month "$month" --workers 2
+expect 0 "credit note CN-" "$farthing" invoice credit acme "INV-$(date -u +%Y)-000002" --reason "billed in error"
+expect 1 "only an issued invoice" "$farthing" invoice credit acme "INV-$(date -u +%Y)-000002" --reason again
+echo "a month was closed, verified twice over and taken back"
