@@ -57,6 +57,21 @@ static int read_field(struct csv_reader *reader, int first, int *end, struct err
     return 0;
 }
 
+/* Past a byte order mark, which is no part of the first field: that may begin with a quote. Other bytes are kept. */
+static int after_mark(struct csv_reader *reader, int c)
+{
+    static const int MARK[] = {0xEF, 0xBB, 0xBF};
+    int seen = 0;
+    while (seen < 3 && c == MARK[seen]) {
+        seen++;
+        c = getc(reader->file);
+    }
+    for (int i = 0; i < seen && seen < 3; i++) {
+        buf_putc(&reader->bytes, (char)MARK[i]);
+    }
+    return c;
+}
+
 static int read_row(struct csv_reader *reader, bool *more, struct err *err)
 {
     size_t starts[CSV_FIELDS_MAX];
@@ -68,12 +83,15 @@ static int read_row(struct csv_reader *reader, bool *more, struct err *err)
     if (c == EOF) {
         return ferror(reader->file) ? err_set(err, ERR_SYSTEM, "%s cannot be read", reader->name) : 0;
     }
-    reader->row++;
+    if (reader->row++ == 0) {
+        c = after_mark(reader, c);
+    }
     while (end == ',') {
         if (reader->count == CSV_FIELDS_MAX) {
             return wrong(reader, "it has more than 128 fields", err);
         }
-        starts[reader->count++] = reader->bytes.length;
+        starts[reader->count] = reader->count == 0 ? 0 : reader->bytes.length;
+        reader->count++;
         if (read_field(reader, c, &end, err) != 0) {
             return -1;
         }
@@ -106,9 +124,6 @@ int csv_read_open(struct csv_reader *reader, FILE *file, const char *name, struc
     reader->header_count = reader->count;
     for (int i = 0; i < reader->count; i++) {
         reader->header[i] = reader->header_bytes + (reader->fields[i] - reader->bytes.data);
-    }
-    if (strncmp(reader->header[0], "\xEF\xBB\xBF", 3) == 0) {
-        reader->header[0] += 3;
     }
     return 0;
 }
