@@ -204,6 +204,7 @@ struct target *target_find(struct engine *engine, struct call *call, int64_t now
 }
 
 struct change {
+    struct engine *engine;
     int64_t account_id;
     const char *name;
 };
@@ -217,12 +218,18 @@ static void mark(const void *key, size_t key_length, void *value, void *ctx)
     if (target->account_id == change->account_id && strcmp(target->function, change->name) == 0) {
         target->loaded_ns = 0;
         target->reload = target->loading; /* a reading that has begun may be of before the change */
+        if (!target->loading) {
+            /* At once, not with the next call: what runs old code or was deleted is to end, what is provisioned to
+             * start. */
+            target->loading = true;
+            worker_do(change->engine, read_job, true, target);
+        }
     }
 }
 
 void target_changed(struct engine *engine, int64_t account_id, const char *name)
 {
-    struct change change = {.account_id = account_id, .name = name};
+    struct change change = {.engine = engine, .account_id = account_id, .name = name};
     (void)pthread_mutex_lock(&engine->lock);
     map_each(engine->targets, mark, &change);
     (void)pthread_mutex_unlock(&engine->lock);

@@ -35,12 +35,12 @@ exports.files = async () => {
   return { count: open.length, error };
 };
 
-exports.fork = async () => {
+exports.fork = async (event) => {
   let started = 0;
   let failed = 0;
   for (let i = 0; i < 1500; i++) {
     try {
-      const child = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+      const child = spawn('/bin/sleep', [event.seconds ?? '1000'], { stdio: 'ignore' });
       child.on('error', () => {});
       if (child.pid) started++; else failed++;
     } catch { failed++; }
@@ -68,4 +68,16 @@ exports.flood = async () => {
   const line = 'x'.repeat(1023) + '\n';
   for (let i = 0; i < 3072; i++) fs.writeSync(1, line);
   return 'flooded';
+};
+
+exports.read = async (event) => Object.fromEntries(event.paths.map((path) => [path, attempt(() => {
+  return fs.statSync(path).isDirectory() ? fs.readdirSync(path) : fs.readFileSync(path, 'utf8');
+})]));
+
+let second = null;
+exports.twice = async (event, context) => {
+  if (event.seen) return { second };
+  await post(`invocation/${context.awsRequestId}/response`, '"first"');
+  second = await post(`invocation/${context.awsRequestId}/response`, '"second"');
+  return 'third';
 };
