@@ -7,6 +7,7 @@
 #include "common/map.h"
 #include "engine/engine_internal.h"
 #include "engine/runtime_api.h"
+#include "engine/runtime_internal.h"
 
 #define CRASHES_FREE 3 /* failed starts in a row before it waits */
 #define CRASH_WAIT_NS INT64_C(500000000)
@@ -209,11 +210,11 @@ static struct fleet *choose(const struct target *target)
 }
 
 /* Give it to an idle instance or queue it. Lock held. False: refused (call says why). */
-static bool submit(struct engine *engine, struct call *call, struct MHD_Connection **resume)
+static bool submit(struct engine *engine, struct call *call, struct link **waiting)
 {
     struct fleet *fleet = call->fleet;
     int64_t now_ns = clock_mono_ns();
-    *resume = NULL;
+    *waiting = NULL;
     if (engine->closing) {
         call->outcome = INVOKE_FAILED;
         (void)err_set(&call->error, ERR_RETRY, "this node is stopping");
@@ -222,9 +223,13 @@ static bool submit(struct engine *engine, struct call *call, struct MHD_Connecti
     struct instance *instance = fleet->idle;
     if (instance != NULL) {
         fleet_idle_remove(fleet, instance);
-        *resume = instance->waiting;
+        *waiting = instance->waiting;
         instance->waiting = NULL;
         assign(instance, call, now_ns);
+        if (*waiting != NULL) {
+            link_ref(*waiting);
+            (void)call_ref(call);
+        }
         return true;
     }
     if (fleet->queued >= ENGINE_QUEUE_MAX) {
@@ -244,13 +249,13 @@ static bool submit(struct engine *engine, struct call *call, struct MHD_Connecti
 static void place(struct call *call)
 {
     struct engine *engine = call->engine;
-    struct MHD_Connection *resume = NULL;
+    struct link *waiting = NULL;
     (void)pthread_mutex_lock(&engine->lock);
-    bool placed = submit(engine, call, &resume);
-    if (resume != NULL) {
-        runtime_api_resume(resume);
-    }
+    bool placed = submit(engine, call, &waiting);
     (void)pthread_mutex_unlock(&engine->lock);
+    if (waiting != NULL) {
+        runtime_api_hand_out(waiting, call);
+    }
     if (!placed) {
         call_later(call);
     }

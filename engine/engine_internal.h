@@ -4,9 +4,9 @@
  * Words:     a call is one run of one invocation; an instance is one sandbox; a fleet is the instances of one version
  * (one revision of $LATEST); a target is what a name and qualifier mean: one fleet, or two with weights. Lock:
  * engine->lock guards fleets, targets, instances' states and queues. It is held for moments: no system call that can
- *            wait, no callback, no database under it. Order: engine->lock, then a log's lock, then libmicrohttpd's own.
+ *            wait, no callback, no database under it. Order: engine->lock, then a log's or a link's lock.
  * Threads:   the loop (loop.c): epoll over processes, listeners, logs, one timer. Workers (worker.c): whatever may
- * block - database, fork, removing cgroups. libmicrohttpd's threads (runtime_api.c): the Runtime API.
+ * block - database, fork, removing cgroups. Threads of the Runtime API (runtime_link.c).
  */
 #ifndef FARTHING_ENGINE_ENGINE_INTERNAL_H
 #define FARTHING_ENGINE_ENGINE_INTERNAL_H
@@ -28,7 +28,7 @@ struct meter_site;
 struct pg;
 struct pg_pool;
 struct runtime_api;
-struct MHD_Connection;
+struct link;
 
 #define ENGINE_WORKERS 6
 #define ENGINE_INIT_LIMIT_MS 10000
@@ -114,9 +114,8 @@ struct instance {
     bool started; /* sandbox holds processes */
     int listener;
     struct watch control_watch, process_watch, log_watch, listener_watch;
-    struct MHD_Connection *waiting; /* suspended in next */
-    uint64_t waiting_link;          /* which one: links count up, so that a stale one is known */
-    int connections;                /* open, by runtime_api */
+    struct link *waiting; /* its connection that waits in next */
+    int connections;      /* open, by runtime_api */
     struct call *current;
     bool fresh; /* has not served a call */
     bool provisioned;

@@ -356,10 +356,10 @@ void instance_gone(struct engine *engine, struct instance *instance)
     (void)pthread_mutex_lock(&engine->lock);
     instance->gone = true;
     instance->gone_ns = clock_mono_ns();
-    struct MHD_Connection *waiting = instance->waiting;
+    struct link *waiting = instance->waiting;
     instance->waiting = NULL;
     if (waiting != NULL) {
-        runtime_api_resume(waiting);
+        runtime_api_drop(waiting);
     }
     /* Its last words may still be in a socket: what it posted before it ended counts. */
     bool wait = instance->current != NULL && instance->connections > 0 && instance->state == INSTANCE_BUSY;

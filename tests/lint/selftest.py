@@ -37,7 +37,6 @@ PLANTS = [
     ("", "engine/b.c", '/* #include "billing/money.h" */\n'),
     ("home", "billing/b.c", "#include <libpq-fe.h>\n"),
     ("home", "engine/server.c", "#include <microhttpd.h>\n"),
-    ("", "engine/runtime_api_next.c", "#include <microhttpd.h>\n"),
     ("", "schema/b.c", "#include <libpq-fe.h>\n"),
     ("call", "tests/unit/test_b.c", "int z = usleep(1);\n"),
     ("", "common/clock.c", "int z = clock_gettime(0, 0);\n"),
