@@ -1,6 +1,8 @@
 /*
  * price_default.c - the price book that ships with the program: AWS Lambda's public prices of us-east-1 (2025-10-01)
- * with its perpetual free tier; initialisation is billed from 2025-08-01 on, in steps of 1 ms since 2020-12-01.
+ * with its perpetual free tier; initialisation is billed from 2025-08-01 on, in steps of 1 ms since 2020-12-01. AWS's
+ * text gives 100 GB of streamed bytes free, its own worked example charges from the first byte above 6 MiB a response:
+ * the book follows the example.
  */
 #include "billing/price_book.h"
 
@@ -17,8 +19,7 @@ static const char DEFAULT_BOOK[] =
     "  ],\n"
     "  \"free\": [\n"
     "    {\"id\": \"free\", \"meters\": [\"requests\"], \"quantity\": \"1000000\"},\n"
-    "    {\"id\": \"free\", \"meters\": [\"compute_x86_64\", \"compute_arm64\"], \"quantity\": \"400000\"},\n"
-    "    {\"id\": \"free\", \"meters\": [\"streamed_bytes\"], \"quantity\": \"100\"}\n"
+    "    {\"id\": \"free\", \"meters\": [\"compute_x86_64\", \"compute_arm64\"], \"quantity\": \"400000\"}\n"
     "  ],\n"
     "  \"meters\": {\n"
     "    \"requests\": {\"bands\": [{\"id\": \"t1\", \"price\": \"0.0000002\"}]},\n"

@@ -131,6 +131,26 @@ START_TEST(currencies_are_those_of_iso_4217)
 }
 END_TEST
 
+/* All of the active list that have a minor unit: every three letters are tried. */
+START_TEST(currencies_are_complete)
+{
+    int count[5] = {0};
+    for (int i = 0; i < 26 * 26 * 26; i++) {
+        const char code[4] = {(char)('A' + i / 676), (char)('A' + i / 26 % 26), (char)('A' + i % 26), '\0'};
+        struct currency currency;
+        struct err err = {0};
+        if (currency_find(code, "/currency", &currency, &err) == 0) {
+            count[currency.minor_digits]++;
+        }
+    }
+    ck_assert_int_eq(count[0], 17);
+    ck_assert_int_eq(count[1], 0);
+    ck_assert_int_eq(count[2], 140);
+    ck_assert_int_eq(count[3], 7);
+    ck_assert_int_eq(count[4], 2);
+}
+END_TEST
+
 START_TEST(spreads_add_up)
 {
     unsigned seed = 20261123;
@@ -211,6 +231,7 @@ int main(void)
     tcase_add_loop_test(tcase, decimals_parse_and_print, 0, sizeof DECIMALS / sizeof DECIMALS[0]);
     tcase_add_loop_test(tcase, products_are_exact_and_round_once, 0, sizeof PRODUCTS / sizeof PRODUCTS[0]);
     tcase_add_loop_test(tcase, currencies_are_those_of_iso_4217, 0, sizeof CURRENCIES / sizeof CURRENCIES[0]);
+    tcase_add_test(tcase, currencies_are_complete);
     tcase_add_test(tcase, too_much_is_an_error_not_a_wrong_number);
     tcase_add_test(tcase, spreads_add_up);
     tcase_add_test(tcase, picos_are_rounded_up);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define GB_S INT64_C(1024000)
-#define GIB (INT64_C(1) << 30)
 
 static struct price_book *parse(const char *json)
 {
@@ -39,7 +38,7 @@ static const struct {
     {"G7",
      {{[METER_REQUESTS] = 3000000,
        [METER_COMPUTE_X86] = 2250000 * GB_S,
-       [METER_STREAMED_BYTES] = 100 * GIB + INT64_C(1000000) * 1024 * 1024}},
+       [METER_STREAMED_BYTES] = INT64_C(1000000) * 1024 * 1024}},
      3904},
     {"nothing", {{0}}, 0},
     {"all free", {{[METER_REQUESTS] = 1000000, [METER_COMPUTE_X86] = 400000 * GB_S}}, 0},
