@@ -53,8 +53,15 @@ echo "setup: installing ${missing[*]}" >&2
 # Farthing makes its own database; without this Debian's package makes and starts one too.
 "${as_root[@]}" sh -c 'conf=/etc/postgresql-common/createcluster.conf
     if [ ! -e "$conf" ]; then mkdir -p "${conf%/*}" && echo "create_main_cluster = false" >"$conf"; fi'
+# Nothing installed here is started as a service: Debian's own switch for that, for as long as the installation takes.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]] && "${as_root[@]}" sh -c 'printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d'; then
+    undo_policy() { "${as_root[@]}" rm -f "$policy"; }
+else
+    undo_policy() { :; }
+fi
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log"; undo_policy' EXIT
 if ! { "${as_root[@]}" apt-get update -q && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
     --no-install-recommends -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef "${missing[@]}"; } \
     >"$log" 2>&1 </dev/null; then
