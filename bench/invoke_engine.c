@@ -173,10 +173,15 @@ int main(int argc, char **argv)
         (void)pthread_cond_wait(&ended, &lock);
     }
     (void)pthread_mutex_unlock(&lock);
+    struct admission_stats stats = {0};
+    if (admission != NULL) {
+        admission_stats(admission, &stats);
+    }
     (void)printf("{\"runtime\":\"%s\",\"at_once\":%d,\"metered\":%s,\"calls_per_s\":%lld,\"cpu_ns_per_call\":%lld,"
-                 "\"failures\":%lld}\n",
+                 "\"lease_requests\":%lld,\"failures\":%lld}\n",
                  argv[3], at_once, metered ? "true" : "false", (long long)(done * 1000000000 / took_ns),
-                 (long long)(done > 0 ? cpu_ns / done : 0), (long long)atomic_load(&failures));
+                 (long long)(done > 0 ? cpu_ns / done : 0), (long long)stats.lease_requests,
+                 (long long)atomic_load(&failures));
     engine_close(&engine, 1000);
     admission_close(&admission);
     farthing_hook_close(&hook);
