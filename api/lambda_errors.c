@@ -4,6 +4,7 @@
 
 #include "api/http.h"
 #include "api/lambda.h"
+#include "common/check.h"
 #include "common/err.h"
 #include "engine/admission.h"
 
@@ -81,6 +82,7 @@ static void reply_class(struct request *request, const struct lambda_class *clas
                         const char *reason)
 {
     struct json_writer writer;
+    CHECK(class != NULL); /* callers name one of the table */
     reply_reset(&request->reply);
     request->reply.status = status;
     request->reply.content_type = "application/json";
