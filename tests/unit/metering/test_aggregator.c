@@ -10,15 +10,18 @@
 #include "common/uuid.h"
 #include "metering/aggregator.h"
 #include "metering/hook.h"
+#include "metering/spool.h"
 #include "metering/usage.h"
 #include "schema/partition.h"
 #include "schema/pg.h"
 #include "tests/support/pgtest.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define DAY_US INT64_C(1763856000000000) /* 2025-11-23 */
 #define FLUSH_MS 20000
@@ -223,6 +226,48 @@ START_TEST(test_no_database_keeps_everything)
 }
 END_TEST
 
+/* Change one bit of slot `slot` of the only segment. */
+static void flip_slot(const struct farthing_hook *hook, int slot)
+{
+    char path[160];
+    uint8_t byte;
+    uint64_t producer;
+    uint64_t epoch;
+    off_t at = SPOOL_PAGE_BYTES + (off_t)slot * USAGE_RECORD_BYTES + 40;
+    farthing_hook_identity(hook, &producer, &epoch);
+    (void)snprintf(path, sizeof path, "%s/%016llx/%08llx-0000000000000000.seg", dir, (unsigned long long)producer,
+                   (unsigned long long)epoch);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq((long)pread(fd, &byte, 1, at), 1);
+    byte ^= 4;
+    ck_assert_int_eq((long)pwrite(fd, &byte, 1, at), 1);
+    (void)close(fd);
+}
+
+/* One is quarantined and counted, the others are stored. */
+START_TEST(test_damage_is_counted_and_costs_one_record)
+{
+    struct aggregator_stats stats;
+    struct usage_freshness freshness;
+    struct farthing_hook *hook = open_hook();
+    for (uint64_t i = 0; i < 100; i++) {
+        struct usage_record r = record(1, i * 100);
+        ck_assert_int_eq(farthing_hook_emit(hook, &r), FARTHING_HOOK_OK);
+    }
+    flip_slot(hook, 42);
+    struct aggregator *aggregator = start(500);
+    flush(aggregator);
+    ck_assert_int_eq(total(&freshness).invocations, 99);
+    aggregator_stats(aggregator, &stats);
+    ck_assert_uint_eq(stats.records, 99);
+    ck_assert_uint_eq(stats.holes, 1);
+    ck_assert_uint_eq(stats.damaged, 1);
+    aggregator_stop(&aggregator, true);
+    farthing_hook_close(&hook);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("aggregator");
@@ -233,6 +278,7 @@ int main(void)
     tcase_add_test(tc, test_complete_through_and_refusals);
     tcase_add_test(tc, test_duplicate_in_a_closed_day);
     tcase_add_test(tc, test_no_database_keeps_everything);
+    tcase_add_test(tc, test_damage_is_counted_and_costs_one_record);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
