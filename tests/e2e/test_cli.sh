@@ -63,11 +63,23 @@ expect 0 "^records +[1-9]" usage --all --month "$month"
 [[ $("$farthing" usage --all --month "$month" --json | json "d['records'] >= 6 and d['accounts'] == 1 and d['functions'] == 1 and d['mb_ms'] > d['billed_ms']") == True ]] || fail "usage --all --json"
 
 # limits
-expect 0 "^concurrency +.* of 50" quota set acme concurrency=50 gb_seconds_per_month=1000 --action block
+expect 0 "nothing ran" quota set acme concurrency=50 spend_per_month=200.00 --action block --dry-run
+expect 0 "^concurrency +0 +no limit" quota show acme
+expect 0 "^concurrency +[^ ]+ +0 +0 +50 +50 +block" quota set acme concurrency=50 gb_seconds_per_month=1000 --action block
 expect 2 "limit" quota set acme concurrency=-1
 expect 1 "no quota" quota set acme nonsense=1
 expect 1 "" quota set acme concurrency=1 --key "$key"
 expect 0 "no limit" quota remove acme concurrency
+expect 0 "No threshold was crossed" quota notices acme
+expect 0 "No webhooks yet" webhook list acme
+expect 0 "^whsec_[0-9a-f]+" webhook add acme http://127.0.0.1:9/hook --event dev.farthing.quota.threshold
+expect 0 "wh_1 +http://127.0.0.1:9/hook +dev.farthing.quota.threshold +yes" webhook list acme
+expect 0 "is on its way" webhook test acme wh_1
+until "$farthing" webhook log acme wh_1 | grep -q "trying again"; do :; done # the sender looks twice a second
+expect 0 "inside the operator's network" webhook log acme wh_1
+expect 0 "wh_1 is removed" webhook remove acme wh_1
+expect 1 "no webhook wh_1" webhook test acme wh_1
+expect 0 "quotas +the escrow of" doctor
 
 # the bill: the same bytes as REST
 # The same bytes, but for the last column: up to when an estimate is complete moves on between two calls.
