@@ -8,6 +8,7 @@
 #include "api/json_text.h"
 #include "billing/bill.h"
 #include "billing/price_book.h"
+#include "billing/price_explain.h"
 #include "common/calendar.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -217,7 +218,21 @@ static int forecast_put(struct request *request, struct json_writer *writer, con
     return rc;
 }
 
-static int cost_reply(struct request *request, const struct bill *bill, struct err *err)
+/* Every line as a sum that can be checked by hand, and the total. */
+static void explanation_put(struct json_writer *writer, const struct bill *bill)
+{
+    struct buf out = {0};
+    char text[MONEY_TEXT_BYTES];
+    for (int i = 0; i < bill->line_count; i++) {
+        price_explain_line(&bill->lines[i], &bill->currency, &out);
+    }
+    minor_format(bill->total_minor, &bill->currency, text);
+    buf_printf(&out, "sum of the rounded lines: %s %s\n", text, bill->currency.code);
+    json_put_text(writer, "explanation", buf_text(&out));
+    buf_free(&out);
+}
+
+static int cost_reply(struct request *request, const struct bill *bill, bool explain, struct err *err)
 {
     struct json_writer writer;
     char text[CALENDAR_TEXT_BYTES];
@@ -251,6 +266,9 @@ static int cost_reply(struct request *request, const struct bill *bill, struct e
     if (functions_put(&writer, bill, err) != 0 || lines_put(&writer, bill) != 0) {
         return -1;
     }
+    if (explain) {
+        explanation_put(&writer, bill);
+    }
     json_put_time(&writer, "complete_through", bill->complete_through_us);
     json_put_i64(&writer, "late_pending", bill->late_pending);
     return reply_json_end(request, 200, &writer, err);
@@ -261,13 +279,15 @@ int cost_handler(struct request *request, struct err *err)
     const char *text = request_query(request, "month");
     struct month month = month_of(clock_wall_us());
     struct bill *bill = NULL;
-    if (text != NULL && month_parse(text, "month", &month, err) != 0) {
+    bool explain = false;
+    if (request_query_bool(request, "explain", &explain, err) != 0 ||
+        (text != NULL && month_parse(text, "month", &month, err) != 0)) {
         return -1;
     }
     if (bill_load(request->pg, request->account_id, month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
         return -1;
     }
-    int rc = cost_reply(request, bill, err);
+    int rc = cost_reply(request, bill, explain, err);
     bill_free(&bill);
     return rc;
 }

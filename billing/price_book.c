@@ -15,7 +15,7 @@
 
 static void read_policies(struct price_reader *reader, const cJSON *list, struct price_book *book)
 {
-    static const char *const NAMES[] = {"from", "grain_ms", "bill_init", NULL};
+    static const char *const NAMES[] = {"from", "grain_ms", "bill_init", "async_kib", NULL};
     int index = 0;
     const cJSON *item = NULL;
     cJSON_ArrayForEach(item, list)
@@ -36,13 +36,16 @@ static void read_policies(struct price_reader *reader, const cJSON *list, struct
             price_problem(reader, field, "%.190s", err.text);
         }
         int64_t grain = 1;
+        int64_t async_kib = 0;
         bool bill_init = true;
         if (json_get_i64(item, at, "grain_ms", true, 1, 60000, &grain, &err) != 0 ||
-            json_get_bool(item, at, "bill_init", true, &bill_init, &err) != 0) {
+            json_get_bool(item, at, "bill_init", true, &bill_init, &err) != 0 ||
+            json_get_i64(item, at, "async_kib", false, 1, 1024 * 1024, &async_kib, &err) != 0) {
             price_problem(reader, err.field[0] != '\0' ? err.field : at, "%.190s", err.text);
         }
         policy.grain_ms = (uint32_t)grain;
         policy.bill_init = bill_init;
+        policy.async_kib = (uint32_t)async_kib;
         if (book->policy_count > 0 && policy.from_us <= book->policies[book->policy_count - 1].from_us) {
             price_problem(reader, field, "policies must be in order of their start, each later than the one before");
         }
@@ -209,5 +212,6 @@ void price_book_policy(const struct price_book *book, int64_t at_us, struct bill
     for (int i = 0; i < book->policy_count && book->policies[i].from_us <= at_us; i++) {
         policy->grain_ms = book->policies[i].grain_ms;
         policy->bill_init = book->policies[i].bill_init;
+        policy->async_kib = book->policies[i].async_kib;
     }
 }

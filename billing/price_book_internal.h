@@ -56,6 +56,7 @@ struct price_policy {
     int64_t from_us;
     uint32_t grain_ms;
     bool bill_init;
+    uint32_t async_kib;
 };
 
 struct price_book {

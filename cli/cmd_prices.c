@@ -7,6 +7,7 @@
 #include "billing/price_book.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
+#include "cli/prices.h"
 #include "cli/table.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -35,6 +36,9 @@ const char cmd_prices_help[] =
     "  farthing prices show default > book.json\n"
     "  farthing prices check book.json\n"
     "  farthing prices put default book.json --effective-from 2026-12-01\n"
+    "  farthing prices explain default --use requests=3000000 --use compute_x86_64=540000\n"
+    "  farthing prices explain --account acme --month 2026-10\n"
+    "  farthing prices diff default --from 1 --to 2\n"
     "  farthing prices import aws index.json --region us-east-1 --name aws-us-east-1\n";
 
 #define BOOK_BYTES_MAX (1024 * 1024)
@@ -243,7 +247,8 @@ static int prices_import(struct cli *cli, struct err *err)
 
 int cmd_prices(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", prices_list},   {"show", prices_show},     {"put", prices_put},
-                                      {"check", prices_check}, {"import", prices_import}, {NULL, NULL}};
+    static const struct sub SUBS[] = {{"list", prices_list},     {"show", prices_show}, {"put", prices_put},
+                                      {"check", prices_check},   {"diff", prices_diff}, {"explain", prices_explain},
+                                      {"import", prices_import}, {NULL, NULL}};
     return cli_run_sub("prices", SUBS, argc, argv);
 }

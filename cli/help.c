@@ -20,7 +20,7 @@ static const struct cmd COMMANDS[] = {
     {"webhook", cmd_webhook, "who hears of crossed limits: add, test, log", cmd_webhook_help},
     {"bill", cmd_bill, "a month's bill as CSV, HTML, PDF, ...", cmd_bill_help},
     {"invoice", cmd_invoice, "issued invoices and their lines", cmd_invoice_help},
-    {"prices", cmd_prices, "price books: list, show, put, import", cmd_prices_help},
+    {"prices", cmd_prices, "price books: list, show, put, import, check, diff, explain", cmd_prices_help},
     {"events", cmd_events, "send usage events of another runtime", cmd_events_help},
     {"close-month", cmd_close_month, "issue the invoices of a month, all accounts", cmd_close_month_help},
     {"verify", cmd_verify, "check a bill against its records, without a server", cmd_verify_help},

@@ -272,7 +272,7 @@ static void fill_record(struct call *call)
         .peak_kib = call->peak_kib,
         .version = (uint32_t)function->version,
         .ephemeral_mib = (uint32_t)function->ephemeral_mib,
-        .billed_requests = 1,
+        .billed_requests = billed_requests(&policy, call->async, (uint32_t)call->payload.length),
         .node_id = (uint32_t)engine->options.node_id,
         .attempt = call->attempt,
         .flags = flags,

@@ -112,6 +112,15 @@ bool usage_record_fits(const struct usage_record *r)
     return false;
 }
 
+uint32_t billed_requests(const struct billing_policy *policy, bool async, uint32_t event_bytes)
+{
+    uint64_t first_bytes = (uint64_t)policy->async_kib * 1024;
+    if (!async || policy->async_kib == 0 || event_bytes <= first_bytes) {
+        return 1;
+    }
+    return 1 + (uint32_t)((event_bytes - first_bytes - 1) / ASYNC_CHUNK_BYTES) + 1;
+}
+
 uint32_t billed_duration_ms(const struct billing_policy *policy, uint64_t duration_us, uint64_t init_us)
 {
     uint64_t total_us = duration_us;

@@ -99,8 +99,13 @@ int usage_record_check(const struct usage_record *record, struct err *err);
 struct billing_policy {
     uint32_t grain_ms; /* 1 (Lambda since 2020-12-01) or e.g. 100; at least 1 */
     bool bill_init;    /* initialisation is billed (Lambda since 2025-08-01) */
+    uint32_t
+        async_kib; /* an asynchronous event counts as one request up to this size (Lambda: 256); 0: whatever it is */
 };
 
+#define ASYNC_CHUNK_BYTES 65536u /* each started one above async_kib is one request more */
+/* How many requests a call counts as: 1, or more for a large asynchronous event. */
+uint32_t billed_requests(const struct billing_policy *policy, bool async, uint32_t event_bytes);
 /* ceil((duration + init where billed) / grain) * grain: summed first, rounded once. Saturates at UINT32_MAX. */
 uint32_t billed_duration_ms(const struct billing_policy *policy, uint64_t duration_us, uint64_t init_us);
 

@@ -189,6 +189,7 @@ START_TEST(policies_are_dated)
     ck_assert(!policy.bill_init);
     price_book_policy(book, INT64_C(1790000000000000), &policy); /* 2026-09 */
     ck_assert(policy.bill_init);
+    ck_assert_uint_eq(policy.async_kib, 256);
     price_book_policy(book, INT64_C(1500000000000000), &policy); /* 2017 */
     ck_assert_uint_eq(policy.grain_ms, 100);
     price_book_free(&book);

@@ -171,6 +171,29 @@ static const struct billed BILLED[] = {
     {UINT32_MAX, false, UINT64_MAX, 0, UINT32_MAX},
 };
 
+/* AWS: one request for the first 256 KB of an asynchronous event, one more for each 64 KB chunk beyond. */
+START_TEST(test_billed_requests)
+{
+    static const struct {
+        uint32_t async_kib;
+        bool async;
+        uint32_t event_bytes, requests;
+    } rows[] = {{256, true, 0, 1},
+                {256, true, 256 * 1024, 1},
+                {256, true, 256 * 1024 + 1, 2},
+                {256, true, 320 * 1024, 2},
+                {256, true, 320 * 1024 + 1, 3},
+                {256, true, 1024 * 1024, 13},
+                {256, true, UINT32_MAX, 65533},
+                {256, false, 1024 * 1024, 1},
+                {0, true, 1024 * 1024, 1}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct billing_policy policy = {.grain_ms = 1, .async_kib = rows[i].async_kib};
+        ck_assert_uint_eq(billed_requests(&policy, rows[i].async, rows[i].event_bytes), rows[i].requests);
+    }
+}
+END_TEST
+
 START_TEST(test_billed_duration)
 {
     const struct billed *row = &BILLED[_i];
@@ -218,6 +241,7 @@ int main(void)
     tcase_add_loop_test(tc, test_bad_field, 0, sizeof BAD_FIELDS / sizeof BAD_FIELDS[0]);
     tcase_add_test(tc, test_product_out_of_range);
     tcase_add_test(tc, test_refusals);
+    tcase_add_test(tc, test_billed_requests);
     tcase_add_loop_test(tc, test_billed_duration, 0, sizeof BILLED / sizeof BILLED[0]);
     tcase_add_test(tc, test_derived);
     tcase_add_test(tc, test_names);
