@@ -134,7 +134,7 @@ static void print_man(void)
     for (const struct cmd *cmd = COMMANDS; cmd->name != NULL; cmd++) {
         (void)printf(".SS \"farthing %s\"\n", cmd->name);
         roff(cmd->summary);
-        (void)puts(".PP\n.nf");
+        (void)puts("\n.PP\n.nf");
         roff(cmd->help);
         (void)puts(".fi");
     }
