@@ -32,7 +32,7 @@ struct meter_site {
 struct meter {
     enum source source;
     char memory[PATH_BYTES + 32], cpu[PATH_BYTES + 32], pids[PATH_BYTES + 32];
-    int join_fd[3]; /* cgroup.procs of each */
+    int join_fd[3]; /* cgroup.procs (v2) or tasks (v1) of each */
     int peak_fd, cpu_fd, oom_fd;
     uint64_t cpu_begin;
     pid_t pid;
@@ -183,21 +183,23 @@ static bool open_group2(struct meter *meter, uint64_t limit)
     return limited && meter->join_fd[0] >= 0;
 }
 
+/* tasks, not cgroup.procs: the child that joins has one thread, and a thread that moves itself needs none of the
+ * machine's forks and exits to stand still (Linux 5.17 and later). Joining by process took 12 to 30 ms of each start. */
 static bool open_group1(struct meter *meter, uint64_t limit)
 {
     bool limited = write_number(meter->memory, "memory.limit_in_bytes", limit);
     (void)write_number(meter->memory, "memory.memsw.limit_in_bytes", limit);
     (void)write_number(meter->memory, "memory.swappiness", 0);
-    meter->join_fd[0] = open_in(meter->memory, "cgroup.procs", O_WRONLY);
+    meter->join_fd[0] = open_in(meter->memory, "tasks", O_WRONLY);
     meter->peak_fd = open_in(meter->memory, "memory.max_usage_in_bytes", O_RDWR);
     meter->oom_fd = open_in(meter->memory, "memory.oom_control", O_RDONLY);
     if (meter->cpu[0] != '\0') {
-        meter->join_fd[1] = open_in(meter->cpu, "cgroup.procs", O_WRONLY);
+        meter->join_fd[1] = open_in(meter->cpu, "tasks", O_WRONLY);
         meter->cpu_fd = open_in(meter->cpu, "cpuacct.usage", O_RDONLY);
     }
     if (meter->pids[0] != '\0') {
         (void)write_number(meter->pids, "pids.max", PROCESSES_MAX);
-        meter->join_fd[2] = open_in(meter->pids, "cgroup.procs", O_WRONLY);
+        meter->join_fd[2] = open_in(meter->pids, "tasks", O_WRONLY);
     }
     return limited && meter->join_fd[0] >= 0;
 }
