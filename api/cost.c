@@ -7,6 +7,7 @@
 #include "api/http.h"
 #include "api/json_text.h"
 #include "billing/bill.h"
+#include "billing/cost.h"
 #include "billing/price_book.h"
 #include "billing/price_explain.h"
 #include "common/calendar.h"
@@ -232,7 +233,85 @@ static void explanation_put(struct json_writer *writer, const struct bill *bill)
     buf_free(&out);
 }
 
-static int cost_reply(struct request *request, const struct bill *bill, bool explain, struct err *err)
+/* ---- otherwise: another price book, other memory ---- */
+
+static int what_if_put(struct request *request, struct json_writer *writer, const struct bill *bill, const char *name,
+                       struct err *err)
+{
+    struct price_book *own = NULL;
+    struct price_book *other = NULL;
+    struct usage_totals totals;
+    struct cost_sum now, then;
+    int64_t from_us, to_us;
+    int64_t version = 0, own_version = 0;
+    month_range(bill->month, &from_us, &to_us);
+    int rc = cost_usage(request->pg, bill->account_id, bill->month, &totals, err);
+    if (rc != 0 || price_book_load(request->pg, bill->account_id, from_us, &own, &own_version, err) != 0 ||
+        price_book_load_named(request->pg, name, clock_wall_us(), &other, &version, err) != 0 ||
+        cost_rate(own, &totals, &now, err) != 0 || cost_rate(other, &totals, &then, err) != 0) {
+        rc = -1;
+    } else {
+        json_open_object(writer, "what_if");
+        json_put_text(writer, "price_book", name);
+        json_put_i64(writer, "price_version", version);
+        json_put_text(writer, "currency", then.currency.code);
+        put_minor(writer, "usage", then.net_minor, &then.currency);
+        put_minor(writer, "usage_now", now.net_minor, &now.currency);
+        put_exact(writer, "exact", then.exact, false);
+        if (strcmp(now.currency.code, then.currency.code) == 0) {
+            put_minor(writer, "difference", then.net_minor - now.net_minor, &now.currency);
+        } else {
+            json_put_null(writer, "difference");
+        }
+        json_close_object(writer);
+    }
+    price_book_free(&own);
+    price_book_free(&other);
+    return rc;
+}
+
+static int on_memory(const struct cost_memory *memory, void *ctx, struct err *err)
+{
+    struct json_writer *writer = ctx;
+    char text[GB_SECONDS_TEXT_BYTES];
+    (void)err;
+    json_open_object(writer, NULL);
+    json_put_text(writer, "function", memory->function_name);
+    json_put_i64(writer, "memory_mb", memory->memory_mib);
+    json_put_text(writer, "architecture", memory->arch == 1 ? "arm64" : "x86_64");
+    json_put_i64(writer, "invocations", memory->invocations);
+    gb_seconds_text(memory->mb_ms, text);
+    json_put_text(writer, "gb_seconds", text);
+    json_put_i64(writer, "peak_max_kib", memory->peak_max_kib);
+    json_put_i64(writer, "peak_mean_kib", memory->peak_mean_kib);
+    json_put_i64(writer, "needed_mb", memory->needed_mib);
+    put_exact(writer, "saving", memory->saving, true);
+    json_close_object(writer);
+    return 0;
+}
+
+static int memory_put(struct request *request, struct json_writer *writer, const struct bill *bill, struct err *err)
+{
+    struct price_book *book = NULL;
+    int64_t from_us, to_us;
+    int64_t version = 0;
+    month_range(bill->month, &from_us, &to_us);
+    if (price_book_load(request->pg, bill->account_id, from_us, &book, &version, err) != 0) {
+        return -1;
+    }
+    json_open_array(writer, "memory");
+    int rc = cost_memory_list(request->pg, bill->account_id, bill->month, book, on_memory, writer, err);
+    json_close_array(writer);
+    price_book_free(&book);
+    return rc;
+}
+
+struct wanted {
+    bool explain, memory;
+    const char *under;
+};
+
+static int cost_reply(struct request *request, const struct bill *bill, const struct wanted *wanted, struct err *err)
 {
     struct json_writer writer;
     char text[CALENDAR_TEXT_BYTES];
@@ -266,7 +345,11 @@ static int cost_reply(struct request *request, const struct bill *bill, bool exp
     if (functions_put(&writer, bill, err) != 0 || lines_put(&writer, bill) != 0) {
         return -1;
     }
-    if (explain) {
+    if ((wanted->under != NULL && what_if_put(request, &writer, bill, wanted->under, err) != 0) ||
+        (wanted->memory && memory_put(request, &writer, bill, err) != 0)) {
+        return -1;
+    }
+    if (wanted->explain) {
         explanation_put(&writer, bill);
     }
     json_put_time(&writer, "complete_through", bill->complete_through_us);
@@ -279,15 +362,16 @@ int cost_handler(struct request *request, struct err *err)
     const char *text = request_query(request, "month");
     struct month month = month_of(clock_wall_us());
     struct bill *bill = NULL;
-    bool explain = false;
-    if (request_query_bool(request, "explain", &explain, err) != 0 ||
+    struct wanted wanted = {.under = request_query(request, "under")};
+    if (request_query_bool(request, "explain", &wanted.explain, err) != 0 ||
+        request_query_bool(request, "memory", &wanted.memory, err) != 0 ||
         (text != NULL && month_parse(text, "month", &month, err) != 0)) {
         return -1;
     }
     if (bill_load(request->pg, request->account_id, month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
         return -1;
     }
-    int rc = cost_reply(request, bill, explain, err);
+    int rc = cost_reply(request, bill, &wanted, err);
     bill_free(&bill);
     return rc;
 }
