@@ -103,7 +103,7 @@ static void start_run(struct async *async, struct async_event *event)
     call->async = true;
     call->id = event->request_id;
     uuid_format(&call->id, call->id_text);
-    call->attempt = (uint16_t)(event->attempt + 1);
+    call->attempt = (uint16_t)event->runs;
     call->done = on_done;
     call->ctx = run;
     engine_start(call);
@@ -186,6 +186,21 @@ static int take_some(struct async *async, struct pg *pg, int room)
     return count;
 }
 
+/* What ran here when this node died is not lost until its ownership ends, it runs again now. */
+static bool release(struct async *async, struct pg *pg)
+{
+    struct err err = {0};
+    int64_t released = 0;
+    if (async_store_release(pg, async->engine->options.node_id, &released, &err) != 0) {
+        LOG(LOG_LEVEL_WARN, "event.not_released", LF_STR("error", err.text));
+        return false;
+    }
+    if (released > 0) {
+        LOG(LOG_LEVEL_INFO, "event.released", LF_I64("events", released));
+    }
+    return true;
+}
+
 static void wait_for_work(struct async *async)
 {
     struct timespec until;
@@ -201,7 +216,9 @@ static void wait_for_work(struct async *async)
 static void *run_queue(void *arg)
 {
     struct async *async = arg;
+    bool released = false;
     (void)pthread_mutex_lock(&async->lock);
+    async->look = true;
     while (!async->stop) {
         wait_for_work(async);
         int room = RUNNING_MAX - async->running;
@@ -213,7 +230,8 @@ static void *run_queue(void *arg)
         struct err err = {0};
         int count = 0;
         if (pg_pool_take(async->engine->pool, 1000, &pg, &err) == 0) {
-            count = take_some(async, pg, room);
+            released = released || release(async, pg);
+            count = released ? take_some(async, pg, room) : 0;
             pg_pool_give(async->engine->pool, &pg);
         }
         (void)pthread_mutex_lock(&async->lock);

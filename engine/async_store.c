@@ -28,12 +28,14 @@ static const struct pg_stmt TAKE = {
     .name = "event.take",
     .sql = "WITH due AS (SELECT account_id, event_id FROM async_event WHERE due_at <= now() "
            "AND (owned_until IS NULL OR owned_until < now()) ORDER BY due_at LIMIT $3::int8 FOR UPDATE SKIP LOCKED) "
-           "UPDATE async_event e SET owner_node = $1::int8, owned_until = now() + make_interval(secs => $2::int4) "
+           "UPDATE async_event e SET owner_node = $1::int8, runs = e.runs + 1, owned_until = now() + "
+           "make_interval(secs => $2::int4) "
            "FROM due, function f WHERE e.account_id = due.account_id AND e.event_id = due.event_id "
            "AND f.account_id = e.account_id AND f.function_id = e.function_id "
            "RETURNING e.account_id, e.event_id, e.function_id, f.name, e.qualifier, e.request_id, e.attempt::int8 AS "
            "attempt, "
-           "e.throttles::int8 AS throttles, e.hops::int8 AS hops, e.payload, e.client_context, e.accepted_at",
+           "e.throttles::int8 AS throttles, e.hops::int8 AS hops, e.runs::int8 AS runs, e.payload, e.client_context, "
+           "e.accepted_at",
     .expect = PG_ANY_ROWS,
 };
 
@@ -48,6 +50,12 @@ static const struct pg_stmt AGAIN = {
     .sql = "UPDATE async_event SET attempt = $3::int4, throttles = $4::int4, due_at = now() + make_interval(secs => "
            "$5::int4), "
            "owner_node = NULL, owned_until = NULL WHERE account_id = $1::int8 AND event_id = $2::int8",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt RELEASE = {
+    .name = "event.release",
+    .sql = "UPDATE async_event SET owner_node = NULL, owned_until = NULL WHERE owner_node = $1::int8",
     .expect = PG_NO_ROWS,
 };
 
@@ -136,6 +144,7 @@ static int read_event(const struct pg_row *row, void *ctx, struct err *err)
         .attempt = (int)pg_get_i64(row, "attempt"),
         .throttles = (int)pg_get_i64(row, "throttles"),
         .hops = (int)pg_get_i64(row, "hops"),
+        .runs = (int)pg_get_i64(row, "runs"),
         .accepted_us = pg_get_time(row, "accepted_at"),
     };
     (void)text_copy(event->function, sizeof event->function, pg_get_text(row, "name"));
@@ -161,6 +170,12 @@ int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, stru
     }
     *count = taking.count;
     return 0;
+}
+
+int async_store_release(struct pg *pg, int64_t node_id, int64_t *released, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(node_id), PG_P_END};
+    return pg_run(pg, &RELEASE, params, NULL, NULL, released, err);
 }
 
 static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int64_t wait_s,

@@ -20,6 +20,7 @@ struct async_event {
     struct uuid request_id;
     int attempt, throttles; /* so far */
     int hops;               /* destinations that led here */
+    int runs;               /* this one included; the attempt of its record */
     int64_t accepted_us;
     struct buf payload, client_context;
 };
@@ -32,6 +33,9 @@ int async_store_put(struct pg *pg, int64_t account_id, const char *function, con
 /* Due events that nobody owns, at most `most`. */
 int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, struct async_event *events, int *count,
                      struct err *err);
+/* A node that starts runs nothing yet: what it owned before it died is free again. */
+int async_store_release(struct pg *pg, int64_t node_id, int64_t *released, struct err *err);
+
 enum async_outcome {
     ASYNC_SUCCEEDED,
     ASYNC_FAILED,    /* it ran, and failed */

@@ -1,5 +1,6 @@
 #include "engine/meter.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -71,13 +72,42 @@ static bool make_dir(const char *path)
     return mkdir(path, 0755) == 0 || errno == EEXIST;
 }
 
-/* Groups of a node that was killed: empty by now, their processes died with it. */
+static void kill_all(const char *group)
+{
+    char line[32];
+    FILE *file = NULL;
+    int fd = open_in(group, "cgroup.procs", O_RDONLY);
+    if (fd < 0 || (file = fdopen(fd, "r")) == NULL) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return;
+    }
+    while (fgets(line, sizeof line, file) != NULL) {
+        long pid = strtol(line, NULL, 10);
+        if (pid > 1) {
+            (void)kill((pid_t)pid, SIGKILL);
+        }
+    }
+    (void)fclose(file);
+}
+
+/* Groups of the node that had this data directory before and was killed: nearly all its processes died with it, but a
+ * sandbox that was just being built may still wait for it. */
 static void sweep(const char *dir)
 {
-    char path[PATH_BYTES + 64];
-    for (unsigned i = 0; i < 4; i++) {
-        (void)snprintf(path, sizeof path, "%s/%u", dir, i);
-        (void)rmdir(path);
+    char path[PATH_BYTES + 32];
+    DIR *groups = opendir(dir);
+    struct dirent *entry = NULL;
+    while (groups != NULL && (entry = readdir(groups)) != NULL) {
+        if (strspn(entry->d_name, "0123456789") == strlen(entry->d_name)) {
+            (void)snprintf(path, sizeof path, "%s/%.20s", dir, entry->d_name);
+            kill_all(path);
+            (void)rmdir(path); /* not yet where something had to be killed: then by the next node */
+        }
+    }
+    if (groups != NULL) {
+        (void)closedir(groups);
     }
 }
 
@@ -107,6 +137,7 @@ static bool open_v2(struct meter_site *site, const char *name)
         return false;
     }
     (void)snprintf(site->memory, sizeof site->memory, "%.200s/%.20s", parent, name);
+    sweep(site->memory);
     return write_text(parent, "cgroup.subtree_control", "+memory +cpu +pids") && make_dir(site->memory) &&
            write_text(site->memory, "cgroup.subtree_control", "+memory +cpu +pids");
 }

@@ -227,6 +227,30 @@ START_TEST(loops_and_lost_destinations_end)
 }
 END_TEST
 
+START_TEST(a_node_that_is_back_runs_what_it_had)
+{
+    struct async_event event;
+    int count = 0;
+    int64_t released = 0;
+    put();
+    ck_assert_int_eq(async_store_take(pg, 7, 960, 1, &event, &count, &err), 0);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(event.runs, 1);
+    async_event_free(&event);
+    ck_assert_int_eq(async_store_release(pg, 8, &released, &err), 0);
+    ck_assert_int_eq(released, 0);
+    ck_assert_int_eq(async_store_take(pg, 8, 960, 1, &event, &count, &err), 0);
+    ck_assert_int_eq(count, 0);
+    ck_assert_int_eq(async_store_release(pg, 7, &released, &err), 0);
+    ck_assert_int_eq(released, 1);
+    ck_assert_int_eq(async_store_take(pg, 7, 960, 1, &event, &count, &err), 0);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(event.runs, 2);
+    ck_assert_int_eq(event.attempt, 0);
+    async_event_free(&event);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("async_store");
@@ -239,6 +263,7 @@ int main(void)
     tcase_add_test(tcase, throttles_back_off_until_the_age);
     tcase_add_test(tcase, a_retry_that_would_be_too_late_is_none);
     tcase_add_test(tcase, loops_and_lost_destinations_end);
+    tcase_add_test(tcase, a_node_that_is_back_runs_what_it_had);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
