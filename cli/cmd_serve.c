@@ -12,6 +12,7 @@
 #include "billing/retention.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
+#include "cli/config.h"
 #include "cli/share.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -44,6 +45,9 @@ const char cmd_serve_help[] =
     "                          webhooks may call loopback and private addresses (tenants choose where they go)\n"
     "  --log-level LEVEL       debug, info, warn, error (info)\n"
     "  --demo                  make account demo with the example functions, say what to type next\n"
+    "  --config FILE           these options as key = value lines; what stands on the command line wins\n"
+    "  --check-config          say whether options and file are right, and start nothing\n"
+    "  --print-config          print such a file with every key explained\n"
     "\n"
     "The node runs in the foreground and stops cleanly on SIGTERM or Ctrl-C. Its admin key is in DIR/admin.key.\n"
     "\n"
@@ -60,7 +64,9 @@ struct serve_words {
     int64_t spool_mib;
     int64_t retention_days;
     int64_t close_grace_hours;
-    bool demo;
+    const char *config_file;
+    bool demo, check_config, print_config;
+    struct config config;
 };
 
 /* The name of the file is the name on bills, unless --issuer says another. */
@@ -85,6 +91,50 @@ static int read_issuer(struct serve_words *words, struct err *err)
     return 0;
 }
 
+/* What can be said without starting anything. */
+static int check_words(struct serve_words *words, enum log_level *level, struct err *err)
+{
+    struct node_options *options = &words->options;
+
+    if ((options->tls_cert == NULL) != (options->tls_key == NULL)) {
+        return err_field(err, options->tls_key == NULL ? "tls-cert" : "tls-key",
+                         "--tls-cert and --tls-key belong together");
+    }
+    if (options->tls_cert != NULL && access(options->tls_cert, R_OK) != 0) {
+        return err_field(err, "tls-cert", "%s: %s", options->tls_cert, strerror(errno));
+    }
+    if (options->tls_key != NULL && access(options->tls_key, R_OK) != 0) {
+        return err_field(err, "tls-key", "%s: %s", options->tls_key, strerror(errno));
+    }
+    if (options->sandbox != NULL && strcmp(options->sandbox, "bwrap") != 0 && strcmp(options->sandbox, "auto") != 0 &&
+        strcmp(options->sandbox, "none") != 0) {
+        return err_field(err, "sandbox", "sandbox is \"%.20s\"; it is auto, bwrap or none", options->sandbox);
+    }
+    if (words->log_level != NULL && log_level_parse(words->log_level, level) != 0) {
+        return err_field(err, "log-level", "--log-level is \"%s\"; it must be debug, info, warn or error",
+                         words->log_level);
+    }
+    if (words->issuer_file != NULL && read_issuer(words, err) != 0) {
+        return err_at(err, "issuer-file");
+    }
+    return 0;
+}
+
+/* The command line is read first for --config, and once more after the file, so that it wins. */
+static int read_config(struct cli *cli, struct serve_words *words, const struct arg *args, struct err *err)
+{
+    if (args_parse(cli->argc, cli->argv, args, NULL, &cli->words, err) != 0) {
+        return -1;
+    }
+    if (words->config_file == NULL) {
+        return 0;
+    }
+    if (config_read(words->config_file, args, &words->config, err) != 0) {
+        return -1;
+    }
+    return args_parse(cli->argc, cli->argv, args, NULL, &cli->words, err);
+}
+
 static int read_words(struct cli *cli, struct serve_words *words, char data_dir[4096], struct err *err)
 {
     struct node_options *options = &words->options;
@@ -106,23 +156,19 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
                                A_FLAG("allow-private-webhooks", &options->allow_private_webhooks),
                                A_TEXT("log-level", &words->log_level),
                                A_FLAG("demo", &words->demo),
+                               A_TEXT("config", &words->config_file),
+                               A_FLAG("check-config", &words->check_config),
+                               A_FLAG("print-config", &words->print_config),
                                A_END};
 
-    if (args_parse(cli->argc, cli->argv, args, NULL, &cli->words, err) != 0) {
+    if (read_config(cli, words, args, err) != 0) {
         return -1;
     }
     if (cli->words.count > 0) {
         return err_set(err, ERR_INVALID, "unknown word \"%s\"; see `farthing serve --help`", cli->words.items[0]);
     }
-    if ((options->tls_cert == NULL) != (options->tls_key == NULL)) {
-        return err_field(err, "tls-key", "--tls-cert and --tls-key belong together");
-    }
-    if (words->log_level != NULL && log_level_parse(words->log_level, &level) != 0) {
-        return err_field(err, "log-level", "--log-level is \"%s\"; it must be debug, info, warn or error",
-                         words->log_level);
-    }
-    if (words->issuer_file != NULL && read_issuer(words, err) != 0) {
-        return -1;
+    if (check_words(words, &level, err) != 0) {
+        return config_blame(&words->config, err);
     }
     if (cli_data_dir(options->data_dir, data_dir, err) != 0) {
         return -1;
@@ -188,7 +234,19 @@ static int serve(struct cli *cli, struct err *err)
     pid_t demo = 0;
     int rc = -1;
 
-    if (read_words(cli, &words, data_dir, err) != 0 || node_open(&words.options, &node, err) != 0) {
+    if (read_words(cli, &words, data_dir, err) != 0) {
+        goto out;
+    }
+    if (words.print_config || words.check_config) {
+        rc = 0;
+        if (words.print_config) {
+            config_print(cmd_serve_help);
+        } else {
+            (void)printf("%s is right\n", words.config_file != NULL ? words.config_file : "the command line");
+        }
+        goto out;
+    }
+    if (node_open(&words.options, &node, err) != 0) {
         goto out;
     }
     (void)printf("farthing " FARTHING_VERSION " listens on %s (data in %s)\n", node_url(node), data_dir);
@@ -200,6 +258,7 @@ static int serve(struct cli *cli, struct err *err)
 out:
     stop_demo(demo);
     node_close(&node);
+    config_free(&words.config);
     return rc;
 }
 
