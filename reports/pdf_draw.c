@@ -166,7 +166,7 @@ static double cells_height(struct pdf *pdf, const struct pdf_table *table, const
         const struct pdf_column *column = &table->columns[i];
         struct pdf_style own = *style;
         own.align = column->right ? PANGO_ALIGN_RIGHT : PANGO_ALIGN_LEFT;
-        own.lines_max = column->right ? 1 : 3;
+        own.lines_max = style->lines_max > 0 ? style->lines_max : column->right ? 1 : 3;
         if (cells[i] != NULL && cells[i][0] != '\0') {
             double left = i == 0 ? x : x + CELL_GAP;
             double width = column->width - (i == 0 ? 0 : CELL_GAP);
@@ -189,7 +189,8 @@ static double table_width(const struct pdf_table *table)
 
 void pdf_table_head(struct pdf *pdf, const struct pdf_table *table)
 {
-    const struct pdf_style style = {.size = table->size - 1, .weight = PANGO_WEIGHT_NORMAL, .ink = PDF_SOFT};
+    const struct pdf_style style = {
+        .size = table->size - 1, .weight = PANGO_WEIGHT_NORMAL, .ink = PDF_SOFT, .lines_max = 2};
     const char *titles[PDF_COLUMNS_MAX];
     for (int i = 0; i < table->column_count; i++) {
         titles[i] = table->columns[i].title;

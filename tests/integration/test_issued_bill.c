@@ -174,6 +174,53 @@ START_TEST(files_are_the_same_later)
 }
 END_TEST
 
+/* A month with its records, closed; then a record that comes late. */
+START_TEST(late_usage_does_not_move_the_files)
+{
+    struct pg *pg = NULL;
+    struct err err = {0};
+    struct close_result result = {0};
+    struct buf first = {0};
+    struct buf second = {0};
+    struct bill *bill = NULL;
+    const struct close_options options = {.month = OCTOBER};
+    ck_assert_int_eq(pg_open(pgtest_database(), &pg, &err), 0);
+    ck_assert_int_eq(price_book_seed(pg, &err), 0);
+    script(
+        pg,
+        "SELECT usage_partition_ensure('2026-10-01', '2026-10-31');"
+        "INSERT INTO account (account_id, name) VALUES (100000000001, 'acme');"
+        "INSERT INTO producer_cursor (producer_id, epoch, last_sequence, complete_through) "
+        "VALUES (1, 1, 100, '2026-11-02 00:00+00');"
+        "INSERT INTO usage_record SELECT 100000000001, '2026-10-05 10:00+00'::timestamptz + n * interval '7 hours', "
+        "1 + n % 3, md5(n::text)::uuid, 1000000, 0, 0, 0, 1, n, 1000000 + n, 1024, 0, n % 2, 512, 400000, 1, 1, 1, 0, "
+        "0 "
+        "FROM generate_series(1, 60) n;"
+        "INSERT INTO usage_hourly SELECT account_id, date_trunc('hour', started_at), function_id, version, memory_mib, "
+        "0, 0, 1, billed_requests, 0, 0, 0, 0, 0, 0, 0, billed_ms, billed_ms::int8 * memory_mib, 0, 0, duration_us, 0, "
+        "0, "
+        "0, 0, 0, 0 FROM usage_record");
+    int rc = close_month(pg, &options, &result, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert_int_eq(result.issued, 1);
+    write_report(pg, FROZEN[_i], &first);
+    script(
+        pg,
+        "INSERT INTO usage_record SELECT 100000000001, '2026-10-20 10:00+00', 2, md5('late')::uuid, 1000000, 0, 0, 0, "
+        "1, 101, 5000000, 1024, 0, 1, 512, 777777, 1, 1, 1, 0, 0;"
+        "INSERT INTO usage_hourly SELECT 100000000001, '2026-10-20 10:00+00', 2, 1, 1024, 0, 0, 1, 777777, 0, 0, 0, 0, "
+        "0, 0, 0, 5000000, 5120000000, 0, 0, 1000000, 0, 0, 0, 0, 0, 0");
+    ck_assert_int_eq(bill_estimate(pg, ACCOUNT, OCTOBER, 0, &bill, &err), 0);
+    write_report(pg, FROZEN[_i], &second);
+    ck_assert_uint_eq(first.length, second.length);
+    ck_assert_mem_eq(first.data, second.data, first.length);
+    bill_free(&bill);
+    buf_free(&first);
+    buf_free(&second);
+    pg_close(&pg);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("issued_bill");
@@ -182,6 +229,7 @@ int main(void)
     tcase_add_test(tcase, webhooks_hear_of_it_once);
     tcase_add_test(tcase, files_say_what_was_issued);
     tcase_add_loop_test(tcase, files_are_the_same_later, 0, (int)(sizeof FROZEN / sizeof FROZEN[0]));
+    tcase_add_loop_test(tcase, late_usage_does_not_move_the_files, 0, (int)(sizeof FROZEN / sizeof FROZEN[0]));
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
