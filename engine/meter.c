@@ -215,7 +215,8 @@ static bool open_group2(struct meter *meter, uint64_t limit)
 }
 
 /* tasks, not cgroup.procs: the child that joins has one thread, and a thread that moves itself needs none of the
- * machine's forks and exits to stand still (Linux 5.17 and later). Joining by process took 12 to 30 ms of each start. */
+ * machine's forks and exits to stand still (Linux 5.17 and later). Joining by process took 12 to 30 ms of each
+ * start. */
 static bool open_group1(struct meter *meter, uint64_t limit)
 {
     bool limited = write_number(meter->memory, "memory.limit_in_bytes", limit);
