@@ -267,14 +267,21 @@ static void woken(void *ctx)
     loop_mail(call->engine, call);
 }
 
-void dispatch_resolved(struct call *call)
+/* What a target says about a call. Lock held. */
+struct resolved {
+    struct fleet *fleet;
+    int reserved;
+};
+
+static struct resolved resolve(const struct target *target)
+{
+    return (struct resolved){.fleet = target->fleet != NULL ? choose(target) : NULL, .reserved = target->reserved};
+}
+
+static void go_on(struct call *call, struct resolved resolved)
 {
     struct engine *engine = call->engine;
-    (void)pthread_mutex_lock(&engine->lock);
-    struct target *target = call->target;
-    struct fleet *fleet = target->fleet != NULL ? choose(target) : NULL;
-    int reserved = target->reserved;
-    (void)pthread_mutex_unlock(&engine->lock);
+    struct fleet *fleet = resolved.fleet;
     if (fleet == NULL) {
         (void)err_set(&call->error, ERR_NOT_FOUND, "function %s is gone", call->function);
         call->outcome = INVOKE_FAILED;
@@ -310,7 +317,7 @@ void dispatch_resolved(struct call *call)
         .memory_mib = fleet->function.memory_mib,
         .timeout_s = fleet->function.timeout_s,
         .init_limit_ms = policy.bill_init ? ENGINE_INIT_LIMIT_MS : 0,
-        .reserved_concurrency = reserved,
+        .reserved_concurrency = resolved.reserved,
         .flags = fleet->function.arch == ARCH_ARM64 ? USAGE_FLAG_ARM64 : 0,
         .now_us = now_us,
     };
@@ -330,18 +337,41 @@ void dispatch_resolved(struct call *call)
     place(call);
 }
 
-void dispatch_call(struct call *call)
+void dispatch_resolved(struct call *call)
 {
     struct engine *engine = call->engine;
     (void)pthread_mutex_lock(&engine->lock);
-    struct target *target = target_find(engine, call, clock_mono_ns());
+    struct resolved resolved = resolve(call->target);
+    (void)pthread_mutex_unlock(&engine->lock);
+    go_on(call, resolved);
+}
+
+static void begin(struct call *call, bool first)
+{
+    struct engine *engine = call->engine;
+    struct resolved resolved = {.fleet = NULL};
+    int64_t now_ns = clock_mono_ns();
+    (void)pthread_mutex_lock(&engine->lock);
+    engine->active_calls += first ? 1 : 0;
+    struct target *target = target_find(engine, call, now_ns);
     if (target != NULL) {
         call->target = target;
+        resolved = resolve(target);
     }
     (void)pthread_mutex_unlock(&engine->lock);
     if (target != NULL) {
-        dispatch_resolved(call);
+        go_on(call, resolved);
     }
+}
+
+void dispatch_call(struct call *call)
+{
+    begin(call, false);
+}
+
+void dispatch_first(struct call *call)
+{
+    begin(call, true);
 }
 
 /* ---- from time to time; lock held ---- */

@@ -280,14 +280,14 @@ static int check_request(const struct invoke_request *request, struct err *err)
 void engine_start(struct call *call)
 {
     struct engine *engine = call->engine;
+    if (call->type != INVOKE_EVENT || call->async) {
+        dispatch_first(call);
+        return;
+    }
     (void)pthread_mutex_lock(&engine->lock);
     engine->active_calls++;
     (void)pthread_mutex_unlock(&engine->lock);
-    if (call->type == INVOKE_EVENT && !call->async) {
-        async_accept(engine->async, call);
-    } else {
-        dispatch_call(call);
-    }
+    async_accept(engine->async, call);
 }
 
 /* The first run's answer becomes this call's. */

@@ -247,6 +247,8 @@ void engine_start(struct call *call);
 /* ---- dispatch.c ---- */
 /* Find the target (reading it first where needed), ask admission, give it to a fleet. Lock not held. */
 void dispatch_call(struct call *call);
+/* The same for a call that counts as active from here on: one lock for both. */
+void dispatch_first(struct call *call);
 /* call->target is known: go on from there. Also when admission says to ask again. */
 void dispatch_resolved(struct call *call);
 /* Lock held. */
