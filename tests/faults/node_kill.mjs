@@ -10,6 +10,7 @@ const sdk = createRequire(`${process.env.MODULES}/`)('@aws-sdk/client-lambda');
 let node;
 let url;
 let key;
+process.on('exit', () => node.kill('SIGTERM')); // also when an assertion fails: nothing stays behind
 
 const pause = () => new Promise((go) => setTimeout(go, 50)); // spares the processor between two looks
 async function up() {
