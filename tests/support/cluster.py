@@ -167,8 +167,16 @@ class Cluster:
             connection.address = node.address
         data = body if isinstance(body, (bytes, str)) or body is None else json.dumps(body)
         sent = {"Authorization": "Bearer " + self.admin_key, "Content-Type": "application/json"} | (headers or {})
-        connection.request(method, path, data, sent)
-        answer = connection.getresponse()
+        reused = connection.sock is not None
+        try:
+            connection.request(method, path, data, sent)
+            answer = connection.getresponse()
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            if not reused or method == "POST":
+                raise
+            connection.close()  # the node closes what was idle for long; http.client connects again
+            connection.request(method, path, data, sent)
+            answer = connection.getresponse()
         text = answer.read()
         kept[index] = connection
         try:
