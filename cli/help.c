@@ -48,6 +48,7 @@ const char cmd_help_help[] = "farthing help [COMMAND] [--man | --markdown]\n"
 static const char COMMON[] = "Options of every command that talks to a node:\n"
                              "  --url URL        where the node is (FARTHING_URL; http://127.0.0.1:8080)\n"
                              "  --key KEY        API key (FARTHING_KEY; else admin.key of the data directory)\n"
+                             "                   FARTHING_CA_CERT: certificate to trust, for a node with its own\n"
                              "  --data-dir DIR   data directory of a node on this machine (FARTHING_DATA_DIR)\n"
                              "  --json           one JSON document instead of a table\n";
 

@@ -229,6 +229,9 @@ static void set_options(struct rest *rest, const struct rest_call *call, const c
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (getenv("FARTHING_CA_CERT") != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, getenv("FARTHING_CA_CERT"));
+    }
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
@@ -249,6 +252,12 @@ static int transport_error(const struct rest *rest, CURLcode code, struct err *e
             err, ERR_RETRY,
             "no node answers at %s; start one with `farthing serve`, or say where it is (--url, FARTHING_URL)",
             rest->url);
+    }
+    if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
+        return err_set(err, ERR_INVALID,
+                       "the certificate of the node at %s cannot be trusted (%s); FARTHING_CA_CERT=FILE names the "
+                       "authority that signed it, or the certificate itself",
+                       rest->url, curl_easy_strerror(code));
     }
     if (code == CURLE_WRITE_ERROR) {
         return err_set(err, ERR_SYSTEM, "the answer of %s cannot be written (or is larger than %d MiB)", rest->url,
