@@ -211,7 +211,8 @@ class Cluster:
 
 
 def main(run):
-    """Exit code of a test: 77 with the reason when it cannot run here."""
+    """Exit code of a test: 77 with the reason when it cannot run here. SIGTERM ends the nodes, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run()
     except Skip as skip:
