@@ -5,6 +5,7 @@ with Cluster(nodes=3) as cluster: cluster.call(0, "POST", "/v1/accounts", {...})
 FARTHING_BUILD is the build folder, FARTHING_SOURCE the source. Everything ends with the block.
 """
 import base64
+import ctypes
 import http.client
 import io
 import json
@@ -48,6 +49,11 @@ def work_zip(folder):
         member.external_attr = 0o100755 << 16
         archive.writestr(member, target.read_bytes())
     return base64.b64encode(packed.getvalue()).decode()
+
+
+def die_with_parent():
+    """However the test ends, its nodes do not stay."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 class Node:
@@ -126,7 +132,7 @@ class Cluster:
         with node.folder.with_suffix(".log").open("ab") as log:
             node.process = subprocess.Popen(
                 [PROGRAM, "serve", "--database", self.database, "--data-dir", node.folder, "--listen", "127.0.0.1:0",
-                 *self.options], stdout=log, stderr=log, start_new_session=True, env=os.environ | environment)
+                 *self.options], stdout=log, stderr=log, start_new_session=True, preexec_fn=die_with_parent, env=os.environ | environment)
         if wait:
             self.ready(index)
 
