@@ -128,7 +128,8 @@ struct request {
 
 /* Split uri into path, query and pairs. ERR_INVALID for bad escapes, too many parameters, NUL bytes. */
 int request_parse_uri(struct request *request, const char *uri, struct err *err);
-/* Percent-decode (plus_is_space: '+' too) and append with a NUL; -1 on a bad escape or a decoded NUL. */
+/* Percent-decode (plus_is_space: '+' too) and append with a NUL; -1 on a bad escape, a decoded NUL, or what is not
+ * UTF-8. */
 int request_decode(const char *text, size_t length, bool plus_is_space, struct buf *out);
 const char *request_param(const struct request *request, const char *name); /* never NULL for names of the pattern */
 const char *request_query(const struct request *request, const char *name); /* NULL when absent */

@@ -25,6 +25,8 @@ static int hex_value(char c)
 
 int request_decode(const char *text, size_t length, bool plus_is_space, struct buf *out)
 {
+    size_t start = out->length;
+
     for (size_t i = 0; i < length; i++) {
         char c = text[i];
         if (c == '%') {
@@ -42,6 +44,10 @@ int request_decode(const char *text, size_t length, bool plus_is_space, struct b
             c = ' ';
         }
         buf_putc(out, c);
+    }
+    /* PostgreSQL takes no text that is not UTF-8; it is the client's fault, not ours. */
+    if (out->length > start && !text_utf8(out->data + start, out->length - start)) {
+        return -1;
     }
     buf_append(out, "", 1);
     return buf_ok(out) ? 0 : -1;
