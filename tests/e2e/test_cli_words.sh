@@ -44,7 +44,7 @@ expect 2 "bash, zsh or fish" completion tcsh
 while read -r name; do
     expect 0 "Examples:" "$name" --help
     grep -q "^  .*\(farthing\|source\).* *$name" "$scratch/out" || fail "$name: no example"
-done < <("$farthing" --help | sed -n 's/^  \([a-z-]*\) .*/\1/p' | grep -v -- '^--')
+done < <("$farthing" --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p' | grep -v -- '^--')
 
 # Completions are programs themselves.
 "$farthing" completion bash >"$scratch/bash"
