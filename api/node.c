@@ -48,6 +48,7 @@
 #define DRAIN_API_MS 10000
 #define DRAIN_ENGINE_MS 10000
 #define DRAIN_REST_MS 5000
+#define FIRST_ROUND_MS 5000
 
 struct node {
     struct node_options options;
@@ -246,9 +247,15 @@ static int metering_open(struct node *node, struct err *err)
     }
     const struct aggregator_options aggregator = {
         .spool_dir = spool, .conninfo = node->conninfo, .node_id = node->node_id};
-    return aggregator_start(&aggregator, &node->aggregator, err) == 0
-               ? upkeep_start(node->conninfo, node->options.retention_days, &node->upkeep, err)
-               : -1;
+    struct err late = {0};
+    if (aggregator_start(&aggregator, &node->aggregator, err) != 0) {
+        return -1;
+    }
+    /* Once our producer is known to the database no answer says "complete" beyond it: before anybody can ask. */
+    if (aggregator_flush(node->aggregator, FIRST_ROUND_MS, &late) != 0) {
+        LOG(LOG_LEVEL_WARN, "node.spool_not_read_yet", LF_STR("reason", late.text));
+    }
+    return upkeep_start(node->conninfo, node->options.retention_days, &node->upkeep, err);
 }
 
 static int sandbox_of(const char *text, enum engine_sandbox *sandbox, struct err *err)

@@ -202,6 +202,12 @@ START_TEST(late_usage_is_a_correction_on_the_next_invoice)
         corrected += october->lines[i].amount_minor;
     }
     ck_assert_int_eq(corrected, october->total_minor);
+    /* The file over all accounts has it too, though there is no usage in October. */
+    struct buf all = {0};
+    const struct report_options options = {.layout = REPORT_SUMMARY};
+    ck_assert_msg(report_all(pg, OCTOBER, &options, collect, &all, &err) == 0, "%s", err.text);
+    ck_assert_ptr_nonnull(strstr(buf_text(&all), "correction,acct_100000000001"));
+    buf_free(&all);
     ck_assert_int_eq(billed + corrected, right->total_minor);
     ck_assert_int_eq(total_of(SEPTEMBER), billed);
     ck_assert_int_eq(invoice_verify(pg, ACCOUNT, SEPTEMBER, &check, &err), 0);
