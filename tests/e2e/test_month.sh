@@ -7,7 +7,7 @@ farthing=${FARTHING_BUILD:?the build folder}/cli/farthing
 [[ -x $farthing ]] || { echo "skipped: $farthing is not built"; exit 77; }
 . "$source_dir/tests/e2e/node.sh"
 export NO_COLOR=1
-python=(python3 "$source_dir/examples/verify/verify_bill.py")
+python=(python3 "$source_dir/scripts/verify_bill.py")
 fail() { echo "FAILED: $*" >&2; exit 1; }
 expect() {
     local code=$1 text=$2 rc=0
