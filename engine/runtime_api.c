@@ -42,7 +42,7 @@ static void reply_text(struct link *link, int status, const char *text)
     int length = snprintf(reply, sizeof reply,
                           "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", status,
                           reason(status), link->ended ? "Connection: close\r\n" : "", strlen(text), text);
-    link_write(link, reply, (size_t)length, NULL);
+    link_write_ahead(link, reply, (size_t)length);
 }
 
 static void reply_error(struct link *link, int status, const char *type, const char *message)

@@ -35,6 +35,7 @@ struct link {
     char *in; /* the head of the request, then what follows it */
     size_t in_length, in_room, scanned;
     bool in_body, ended; /* ended: nothing after this request is read */
+    bool ahead;          /* bytes of the next request were there when this one was complete */
     struct http_head head;
     struct http_body framing;
     /* the request */
@@ -50,6 +51,8 @@ struct link {
     bool parked;  /* in next: an event may be written from anywhere */
     bool stalled; /* bytes wait to be read until what is to be written is */
     bool last;    /* close when all is written */
+    bool held;    /* out waits for what follows it, RUNTIME_API_HOLD_NS at most */
+    int64_t held_ns;
     struct buf out;
     size_t out_sent, payload_sent;
     struct call *out_call; /* its payload follows out; a reference */
@@ -58,6 +61,9 @@ struct link {
 /* ---- runtime_link.c ---- */
 void link_ref(struct link *link);
 void link_unref(struct link *link);
+/* Write text, an answer to a request that another one already follows on the connection: it may wait for the answer to
+ * that one, so that both are one packet and wake the runtime once. */
+void link_write_ahead(struct link *link, const char *text, size_t length);
 /* Write head (it is copied) and, when call is not NULL, its payload, whose reference moves. What does not fit now
  * follows by itself. The link is parked no more. */
 void link_write(struct link *link, const char *head, size_t length, struct call *call);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "engine/engine_internal.h"
 #include "engine/runtime_api.h"
@@ -21,6 +22,8 @@
 #define IN_BYTES 4096
 #define KEEP_BYTES_MAX 65536 /* of a buffer between requests */
 #define SCRATCH_BYTES 65536
+#define HOLD_MS 20 /* an answer waits for the next one on its connection, see link_write_ahead() */
+#define HOLD_NS ((int64_t)HOLD_MS * 1000000)
 
 struct link_thread {
     struct runtime_api *api;
@@ -29,6 +32,7 @@ struct link_thread {
     int epoll_fd, stop_fd;
     pthread_mutex_t lock;
     struct link *links;
+    int64_t release_ns; /* the thread's own: when it looks for what was held too long, 0: nothing is held */
     char scratch[SCRATCH_BYTES];
 };
 
@@ -155,31 +159,61 @@ static void written(struct link *link)
     }
 }
 
+static void write_out(struct link *link, const char *head, size_t length)
+{
+    if (!flush(link, head, length)) {
+        (void)shutdown(link->fd, SHUT_RDWR);
+    } else if (pending(link)) {
+        watch(link, EPOLLOUT);
+    } else {
+        written(link);
+        if (link->stalled) {
+            watch(link, EPOLLIN | EPOLLOUT); /* its thread comes at once */
+        }
+    }
+}
+
+static void release(struct link *link)
+{
+    if (link->held) {
+        link->held = false;
+        write_out(link, link->out.data, link->out.length);
+    }
+}
+
 void link_write(struct link *link, const char *head, size_t length, struct call *call)
 {
     (void)pthread_mutex_lock(&link->lock);
     link->parked = false;
     if (link->fd < 0) {
         call_unref(call);
-    } else if (pending(link)) { /* "continue" may still be on its way */
+    } else if (pending(link)) { /* held, or "continue" may still be on its way */
         CHECK(link->out_call == NULL);
         buf_append(&link->out, head, length);
         CHECK(buf_ok(&link->out));
         link->out_call = call;
+        release(link);
     } else {
         link->out_call = call;
-        if (!flush(link, head, length)) {
-            (void)shutdown(link->fd, SHUT_RDWR);
-        } else if (pending(link)) {
-            watch(link, EPOLLOUT);
-        } else {
-            written(link);
-            if (link->stalled) {
-                watch(link, EPOLLIN | EPOLLOUT); /* its thread comes at once */
-            }
-        }
+        write_out(link, head, length);
     }
     (void)pthread_mutex_unlock(&link->lock);
+}
+
+void link_write_ahead(struct link *link, const char *text, size_t length)
+{
+    (void)pthread_mutex_lock(&link->lock);
+    bool hold = link->ahead && link->fd >= 0 && !pending(link) && !link->last;
+    if (hold) {
+        buf_append(&link->out, text, length);
+        CHECK(buf_ok(&link->out));
+        link->held = true;
+        link->held_ns = clock_mono_ns();
+    }
+    (void)pthread_mutex_unlock(&link->lock);
+    if (!hold) {
+        link_write(link, text, length, NULL);
+    }
 }
 
 void link_park(struct link *link)
@@ -222,7 +256,7 @@ void link_last(struct link *link)
 static bool must_wait(struct link *link)
 {
     (void)pthread_mutex_lock(&link->lock);
-    bool wait = link->parked || pending(link);
+    bool wait = link->parked || (pending(link) && !link->held);
     (void)pthread_mutex_unlock(&link->lock);
     return wait;
 }
@@ -233,7 +267,7 @@ static void stall(struct link *link)
     link->stalled = true;
     if (link->parked) {
         watch(link, 0);
-    } else if (!pending(link)) { /* written meanwhile */
+    } else if (!pending(link) || link->held) { /* written meanwhile */
         watch(link, EPOLLIN | EPOLLOUT);
     }
     (void)pthread_mutex_unlock(&link->lock);
@@ -263,9 +297,10 @@ static bool feed(struct link *link, const char *bytes, size_t length, size_t *us
     return told == HTTP_DONE;
 }
 
-static void complete(struct link *link)
+static void complete(struct link *link, bool ahead)
 {
     link->in_body = false;
+    link->ahead = ahead;
     if (link->head.last) {
         link_last(link);
     }
@@ -306,7 +341,7 @@ static bool one_request(struct link *link)
     link->in_body = true;
     size_t there = link->in_length - head_bytes;
     if (feed(link, link->in + head_bytes, there, &body_bytes)) {
-        complete(link);
+        complete(link, body_bytes < there);
     } else if (link->in_body) {
         link->in_length = head_bytes; /* the head stays: its fields are wanted at the end */
         expect(link, there);
@@ -319,20 +354,33 @@ static bool one_request(struct link *link)
     return link->in_length > 0;
 }
 
+/* What is held goes on waiting only where an event will take it along. */
+static void look_after_held(struct link *link)
+{
+    (void)pthread_mutex_lock(&link->lock);
+    if (link->held && link->parked) {
+        link->thread->release_ns = link->thread->release_ns == 0 ? link->held_ns + HOLD_NS : link->thread->release_ns;
+    } else {
+        release(link);
+    }
+    (void)pthread_mutex_unlock(&link->lock);
+}
+
 static void process(struct link *link)
 {
     bool more = link->in_length > 0 && !link->in_body;
     while (more) {
         if (link->ended) {
             link->in_length = 0;
-            return;
+            break;
         }
         if (must_wait(link)) {
             stall(link);
-            return;
+            break;
         }
         more = one_request(link);
     }
+    look_after_held(link);
     if (link->in_length == 0 && link->in_room > KEEP_BYTES_MAX) {
         free(link->in);
         link->in = NULL;
@@ -374,7 +422,7 @@ static bool readable(struct link *link)
     }
     size_t used = 0;
     if (feed(link, target, (size_t)got, &used)) {
-        complete(link);
+        complete(link, used < (size_t)got);
     }
     if (!link->in_body) {
         link->in_length = (size_t)got - used;
@@ -390,6 +438,7 @@ static bool readable(struct link *link)
 static bool writable(struct link *link)
 {
     (void)pthread_mutex_lock(&link->lock);
+    link->held = false;
     bool good = !pending(link) || flush(link, link->out.data + link->out_sent, link->out.length - link->out_sent);
     written(link);
     bool free_again = good && !pending(link) && !link->parked;
@@ -435,13 +484,37 @@ static void handle(struct link *link, uint32_t events)
     }
 }
 
+static void release_old(struct link_thread *thread, int64_t now_ns)
+{
+    int64_t next_ns = 0;
+    (void)pthread_mutex_lock(&thread->lock);
+    for (struct link *link = thread->links; link != NULL; link = link->next) {
+        (void)pthread_mutex_lock(&link->lock);
+        if (link->held && link->fd >= 0) {
+            int64_t until_ns = link->held_ns + HOLD_NS;
+            if (until_ns <= now_ns) {
+                release(link);
+            } else {
+                next_ns = next_ns == 0 || until_ns < next_ns ? until_ns : next_ns;
+            }
+        }
+        (void)pthread_mutex_unlock(&link->lock);
+    }
+    (void)pthread_mutex_unlock(&thread->lock);
+    thread->release_ns = next_ns;
+}
+
 static void *run(void *arg)
 {
     struct link_thread *thread = arg;
     struct epoll_event events[EVENTS_MAX];
     while (!atomic_load(&thread->api->stop)) {
-        int count = epoll_wait(thread->epoll_fd, events, EVENTS_MAX, -1);
+        int count = epoll_wait(thread->epoll_fd, events, EVENTS_MAX, thread->release_ns != 0 ? HOLD_MS : -1);
         CHECK(count >= 0 || errno == EINTR);
+        int64_t now_ns = thread->release_ns != 0 ? clock_mono_ns() : 0;
+        if (now_ns > thread->release_ns) {
+            release_old(thread, now_ns);
+        }
         for (int i = 0; i < count; i++) {
             if (events[i].data.ptr != NULL) {
                 handle(events[i].data.ptr, events[i].events);

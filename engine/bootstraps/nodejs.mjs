@@ -1,5 +1,6 @@
 // Runtime for Node.js handlers written for AWS Lambda: async, callback and streaming (awslambda.streamifyResponse).
-// Speaks the Runtime API at AWS_LAMBDA_RUNTIME_API; no dependencies. One keep-alive connection, one request at a time.
+// Speaks the Runtime API at AWS_LAMBDA_RUNTIME_API; no dependencies. One keep-alive connection; the request for the next event is sent right behind
+// an answer, in the same packet.
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -10,55 +11,58 @@ import { format } from 'node:util';
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(':');
 const base = '/2018-06-01/runtime';
+const NEXT = `GET ${base}/invocation/next HTTP/1.1\r\nHost: ${host}:${port}\r\n\r\n`;
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
 // ---- a small HTTP/1.1 client on one socket: what the warm path needs and nothing more ----
 
 class Wire {
-  constructor() { this.socket = null; this.pending = null; this.chunks = []; this.size = 0; this.need = 0; this.head = null; }
+  constructor() { this.socket = null; this.pending = []; this.chunks = []; this.size = 0; this.need = 0; this.head = null; }
 
   open() {
     this.socket = net.connect({ host, port: Number(port), noDelay: true });
     this.socket.on('data', (data) => this.feed(data));
     const lost = (error) => {
       const waiting = this.pending;
-      this.pending = null;
+      this.pending = [];
       this.socket = null;
       this.chunks = []; this.size = 0; this.head = null; this.need = 0;
-      if (waiting) waiting.reject(error ?? new Error('Runtime API closed the connection'));
+      for (const { reject } of waiting) reject(error ?? new Error('Runtime API closed the connection'));
     };
     this.socket.on('error', lost);
     this.socket.on('close', () => lost());
   }
 
-  send(method, target, headers, body) {
+  answered() { return new Promise((resolve, reject) => { this.pending.push({ resolve, reject }); }); }
+
+  next() {
     if (!this.socket) this.open();
-    return new Promise((resolve, reject) => {
-      this.pending = { resolve, reject };
-      let text = `${method} ${base}${target} HTTP/1.1\r\nHost: ${host}:${port}\r\n`;
-      for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
-      if (body === undefined) {
-        this.socket.write(text + '\r\n');
-      } else if (typeof body === 'string') {
-        this.socket.write(`${text}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-      } else {
-        this.socket.cork();
-        this.socket.write(`${text}Content-Length: ${body.length}\r\n\r\n`);
-        this.socket.write(body);
-        this.socket.uncork();
-      }
-    });
+    this.socket.write(NEXT);
+    return this.answered();
+  }
+
+  // Both promises: what the API says to the answer, and the next event.
+  answer(target, headers, body, andNext) {
+    if (!this.socket) this.open();
+    let text = `POST ${base}${target} HTTP/1.1\r\nHost: ${host}:${port}\r\n`;
+    for (const name in headers) text += `${name}: ${headers[name]}\r\n`;
+    this.socket.write(`${text}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}${andNext ? NEXT : ''}`);
+    return [this.answered(), andNext ? this.answered() : null];
   }
 
   feed(data) {
     this.chunks.push(data);
     this.size += data.length;
-    if (this.size < this.need) return;
-    const all = this.chunks.length === 1 ? data : Buffer.concat(this.chunks);
+    while (this.size > 0 && this.size >= this.need && this.one());
+  }
+
+  // Take one answer out of what came; false: it is not whole yet.
+  one() {
+    const all = this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks);
     this.chunks = [all];
     if (!this.head) {
       const end = all.indexOf('\r\n\r\n');
-      if (end < 0) return;
+      if (end < 0) return false;
       const lines = all.toString('latin1', 0, end).split('\r\n');
       const headers = {};
       for (let i = 1; i < lines.length; i++) {
@@ -67,16 +71,15 @@ class Wire {
       }
       this.head = { status: Number(lines[0].slice(9, 12)), headers, start: end + 4 };
       this.need = end + 4 + Number(headers['content-length'] ?? 0);
-      if (all.length < this.need) return;
+      if (all.length < this.need) return false;
     }
     const { status, headers, start } = this.head;
     const body = all.subarray(start, this.need);
     const rest = all.subarray(this.need);
     this.head = null; this.need = 0;
     this.chunks = rest.length ? [rest] : []; this.size = rest.length;
-    const waiting = this.pending;
-    this.pending = null;
-    if (waiting) waiting.resolve({ status, headers, body });
+    this.pending.shift()?.resolve({ status, headers, body });
+    return true;
   }
 }
 
@@ -253,7 +256,10 @@ function call(handler, event, context) {
   });
 }
 
+// The next event, asked for together with the answer to this one.
 async function answer(id, event, context, handler) {
+  let target = `/invocation/${id}/response`;
+  const headers = { 'Content-Type': 'application/json' };
   let body;
   try {
     const value = await call(handler, event, context);
@@ -261,12 +267,13 @@ async function answer(id, event, context, handler) {
   } catch (error) {
     const told = describe(error);
     console.error('Invoke Error', JSON.stringify({ ...told, stack: told.trace }));
-    await wire.send('POST', `/invocation/${id}/error`, {
-      'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': told.errorType.replace(/[^\x20-\x7e]/g, '?'),
-    }, JSON.stringify(told));
-    return;
+    target = `/invocation/${id}/error`;
+    headers['Lambda-Runtime-Function-Error-Type'] = told.errorType.replace(/[^\x20-\x7e]/g, '?');
+    body = JSON.stringify(told);
   }
-  await wire.send('POST', `/invocation/${id}/response`, { 'Content-Type': 'application/json' }, body);
+  const [accepted, next] = wire.answer(target, headers, body, true);
+  accepted.catch(() => {}); // next fails as well
+  return next;
 }
 
 process.on('uncaughtException', (error) => {
@@ -285,21 +292,25 @@ async function main() {
   } catch (error) {
     const told = describe(error);
     console.error('Init Error', JSON.stringify(told));
-    await wire.send('POST', '/init/error', {
+    await wire.answer('/init/error', {
       'Content-Type': 'application/json', 'Lambda-Runtime-Function-Error-Type': told.errorType,
-    }, JSON.stringify(told)).catch(() => {});
+    }, JSON.stringify(told), false)[0].catch(() => {});
     process.exit(1);
   }
-  for (;;) {
-    const { status, headers, body } = await wire.send('GET', '/invocation/next', {}).catch(() => process.exit(1));
+  for (let next = wire.next(); ;) {
+    const { status, headers, body } = await next.catch(() => process.exit(1));
     if (status !== 200) process.exit(1);
     const id = headers['lambda-runtime-aws-request-id'];
     current = id;
     process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'] ?? '';
     const context = contextOf(headers);
     const event = JSON.parse(body.toString('utf8'));
-    if (handler[STREAM]) await runStreaming(handler, event, context, id);
-    else await answer(id, event, context, handler);
+    if (handler[STREAM]) {
+      await runStreaming(handler, event, context, id);
+      next = wire.next();
+    } else {
+      next = answer(id, event, context, handler);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 """Runtime for Python handlers written for AWS Lambda: handler(event, context).
 
-Speaks the Runtime API at AWS_LAMBDA_RUNTIME_API over one keep-alive socket; standard library only.
+Speaks the Runtime API at AWS_LAMBDA_RUNTIME_API over one keep-alive socket; standard library only. The request for the
+next event is sent right behind an answer, in the same packet.
 """
 import json
 import os
@@ -11,6 +12,7 @@ import traceback
 
 BASE = "/2018-06-01/runtime"
 HOST, PORT = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+NEXT = ("GET %s/invocation/next HTTP/1.1\r\nHost: %s:%s\r\n\r\n" % (BASE, HOST, PORT)).encode()
 
 
 class Wire:
@@ -19,13 +21,17 @@ class Wire:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
 
-    def send(self, method, target, headers=(), body=None):
-        lines = ["%s %s%s HTTP/1.1" % (method, BASE, target), "Host: %s:%s" % (HOST, PORT)]
+    def next(self):
+        self.socket.sendall(NEXT)
+
+    def answer(self, target, headers, body, and_next):
+        lines = ["POST %s%s HTTP/1.1" % (BASE, target), "Host: %s:%s" % (HOST, PORT)]
         lines.extend("%s: %s" % pair for pair in headers)
-        if body is not None:
-            lines.append("Content-Length: %d" % len(body))
+        lines.append("Content-Length: %d" % len(body))
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
-        self.socket.sendall(head + (body or b""))
+        self.socket.sendall(head + body + (NEXT if and_next else b""))
+
+    def read(self):
         data = self.rest
         while True:
             end = data.find(b"\r\n\r\n")
@@ -147,10 +153,11 @@ def tell(told):
           % (told["errorType"], told["errorMessage"], "".join(told["stackTrace"]).replace("\n", "\r")), flush=True)
 
 
-def post_error(wire, target, told):
+def post_error(wire, target, told, and_next):
     kind = told["errorType"].encode("ascii", "replace").decode()
-    wire.send("POST", target, (("Content-Type", "application/json"), ("Lambda-Runtime-Function-Error-Type", kind)),
-              json.dumps(told).encode())
+    wire.answer(target, (("Content-Type", "application/json"), ("Lambda-Runtime-Function-Error-Type", kind)),
+                json.dumps(told).encode(), and_next)
+    wire.read()
 
 
 def main():
@@ -161,10 +168,11 @@ def main():
     except BaseException as error:  # also SystemExit while importing
         told = describe(error, "", 0)
         tell(told)
-        post_error(wire, "/init/error", told)
+        post_error(wire, "/init/error", told, False)
         sys.exit(1)
+    wire.next()
     while True:
-        status, headers, body = wire.send("GET", "/invocation/next")
+        status, headers, body = wire.read()
         if status != 200:
             sys.exit(1)
         request_id = headers["lambda-runtime-aws-request-id"]
@@ -177,14 +185,13 @@ def main():
         except BaseException as error:
             told = describe(error, request_id, 1)
             tell(told)
-            post_error(wire, "/invocation/%s/error" % request_id, told)
+            post_error(wire, "/invocation/%s/error" % request_id, told, True)
             continue
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
-        status, _, _ = wire.send("POST", "/invocation/%s/response" % request_id, (("Content-Type", "application/json"),), answer)
-        if status == 413:
-            continue
+        wire.answer("/invocation/%s/response" % request_id, (("Content-Type", "application/json"),), answer, True)
+        wire.read()
 
 
 main()
