@@ -48,6 +48,8 @@ int quota_dry_run_handler(struct request *request, struct err *err);
 int notice_list_handler(struct request *request, struct err *err);
 int refusal_list_handler(struct request *request, struct err *err);
 int quota_escrow_handler(struct request *request, struct err *err);
+int quota_level_list_handler(struct request *request, struct err *err);
+int spender_list_handler(struct request *request, struct err *err);
 
 int bill_handler(struct request *request, struct err *err);
 int bill_all_handler(struct request *request, struct err *err);

@@ -77,6 +77,8 @@ static const struct route ROUTES[] = {
     {HTTP_GET, A "/notices", SCOPE_READ, 0, 0, "limit", notice_list_handler, NULL},
     {HTTP_GET, "/v1/quotas", SCOPE_ADMIN, 0, 0, "", quota_list_handler, NULL},
     {HTTP_GET, "/v1/quota-escrow", SCOPE_ADMIN, 0, 0, "", quota_escrow_handler, NULL},
+    {HTTP_GET, "/v1/quota-levels", SCOPE_ADMIN, 0, 0, "min_percent limit", quota_level_list_handler, NULL},
+    {HTTP_GET, "/v1/spenders", SCOPE_ADMIN, 0, 0, "month limit", spender_list_handler, NULL},
     {HTTP_GET, "/v1/quotas/{quota}", SCOPE_ADMIN, 0, 0, "", quota_get_handler, NULL},
     {HTTP_PUT, "/v1/quotas/{quota}", SCOPE_ADMIN, CHANGE, SMALL, "", quota_put_handler, "quota.set"},
     {HTTP_DELETE, "/v1/quotas/{quota}", SCOPE_ADMIN, ROUTE_AUDIT, 0, "", quota_delete_handler, "quota.remove"},
