@@ -7,6 +7,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -16,10 +17,26 @@ struct sha256 {
     EVP_MD_CTX *context;
 };
 
+static EVP_MD *fetched;
+static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
+
+static void fetch(void)
+{
+    fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+    CHECK(fetched != NULL);
+}
+
+/* Looked up once: EVP_sha256() is looked up by name at each use, which costs more than hashing a key. */
+static const EVP_MD *algorithm(void)
+{
+    CHECK(pthread_once(&fetch_once, fetch) == 0);
+    return fetched;
+}
+
 void sha256(const void *bytes, size_t length, uint8_t digest[SHA256_BYTES])
 {
     unsigned int written = 0;
-    CHECK(EVP_Digest(bytes, length, digest, &written, EVP_sha256(), NULL) == 1 && written == SHA256_BYTES);
+    CHECK(EVP_Digest(bytes, length, digest, &written, algorithm(), NULL) == 1 && written == SHA256_BYTES);
 }
 
 struct sha256 *sha256_new(void)
@@ -27,7 +44,7 @@ struct sha256 *sha256_new(void)
     struct sha256 *state = calloc(1, sizeof *state);
     CHECK(state != NULL);
     state->context = EVP_MD_CTX_new();
-    CHECK(state->context != NULL && EVP_DigestInit_ex(state->context, EVP_sha256(), NULL) == 1);
+    CHECK(state->context != NULL && EVP_DigestInit_ex(state->context, algorithm(), NULL) == 1);
     return state;
 }
 

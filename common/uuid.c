@@ -3,12 +3,22 @@
 #include "common/digest.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const char HEX[] = "0123456789abcdef";
 
 void uuid_random(struct uuid *uuid)
 {
-    random_bytes(uuid->bytes, sizeof uuid->bytes);
+    /* Asked for in advance: a system call each was one percent of a warm call. */
+    static _Thread_local uint8_t ahead[64 * sizeof uuid->bytes];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        random_bytes(ahead, sizeof ahead);
+        left = sizeof ahead;
+    }
+    left -= sizeof uuid->bytes;
+    memcpy(uuid->bytes, ahead + left, sizeof uuid->bytes);
+    memset(ahead + left, 0, sizeof uuid->bytes);
     uuid->bytes[6] = (uint8_t)((uuid->bytes[6] & 0x0f) | 0x40);
     uuid->bytes[8] = (uint8_t)((uuid->bytes[8] & 0x3f) | 0x80);
 }

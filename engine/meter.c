@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 #include "engine/procfs.h"
 
@@ -20,6 +21,7 @@
 #define DATA_OVERHEAD_MIB 1024 /* a process maps more than it touches */
 #define REMOVE_TRIES_MAX 200
 #define REMOVE_WAIT_US 1000
+#define CPU_FRESH_NS 10000000
 
 enum source { SOURCE_CGROUP2, SOURCE_CGROUP1, SOURCE_PROC };
 
@@ -36,7 +38,8 @@ struct meter {
     int join_fd[3]; /* cgroup.procs (v2) or tasks (v1) of each */
     int peak_fd, cpu_fd, oom_fd;
     int resident_fd; /* v1: /proc/PID/statm of the largest process, from the first end on */
-    uint64_t cpu_begin;
+    uint64_t cpu_begin, cpu_end;
+    int64_t end_ns; /* when cpu_end was read; 0: never */
     pid_t pid;
     uint64_t memory_kib; /* limit */
 };
@@ -363,7 +366,9 @@ void meter_begin(struct meter *meter)
     } else if (meter->peak_fd >= 0) {
         (void)!pwrite(meter->peak_fd, "0", 1, 0);
     }
-    meter->cpu_begin = cpu_now(meter);
+    /* Reading costs several microseconds; a moment after the end of the last call it would say the same. */
+    bool just_read = meter->end_ns != 0 && clock_mono_ns() - meter->end_ns < CPU_FRESH_NS;
+    meter->cpu_begin = just_read ? meter->cpu_end : cpu_now(meter);
 }
 
 /* What is resident of a process, from its statm: the second number, in pages. */
@@ -423,6 +428,8 @@ void meter_end(struct meter *meter, uint32_t *peak_kib, uint64_t *cpu_us)
     uint64_t cpu = cpu_now(meter);
     *peak_kib = (uint32_t)(peak > meter->memory_kib ? meter->memory_kib : peak);
     *cpu_us = cpu > meter->cpu_begin ? cpu - meter->cpu_begin : 0;
+    meter->cpu_end = cpu;
+    meter->end_ns = clock_mono_ns();
 }
 
 bool meter_out_of_memory(struct meter *meter)

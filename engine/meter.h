@@ -38,7 +38,8 @@ uint64_t meter_data_bytes_max(const struct meter *meter, int memory_mib);
 
 /* An invocation begins: forget the peak. */
 void meter_begin(struct meter *meter);
-/* It ends: peak since begin, CPU since begin. */
+/* It ends: peak since begin, CPU since begin. Calls that follow each other within 10 ms share a reading: what the
+ * runtime does between them is the next one's. */
 void meter_end(struct meter *meter, uint32_t *peak_kib, uint64_t *cpu_us);
 /* The kernel killed something in it for want of memory since it started, or (proc) it is over its limit now. */
 bool meter_out_of_memory(struct meter *meter);

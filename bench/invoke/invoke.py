@@ -6,7 +6,10 @@ Method:  a node of its own (`farthing serve`, its own PostgreSQL, real sandboxes
          Every server is there all the time; in each round each gets the same load for SECONDS; medians over ROUNDS.
 Peers:   exact versions from npm, kept in ~/.cache/farthing-bench (FARTHING_BENCH_CACHE); what cannot be had is left out
          and said so.
-Setting: FARTHING_BENCH_ROUNDS (5), FARTHING_BENCH_SECONDS (4), FARTHING_BENCH_CONNECTIONS (1,8,32).
+         Each server is loaded for WARM seconds first: the compilers of 32 Node.js processes need that long at 32
+         connections (twice the CPU a call in the first seconds, then no change).
+Setting: FARTHING_BENCH_ROUNDS (5), FARTHING_BENCH_SECONDS (4), FARTHING_BENCH_WARM (12),
+         FARTHING_BENCH_CONNECTIONS (1,8,32).
 """
 
 import json
@@ -28,6 +31,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ["FARTHING_BUILD"])
 ROUNDS = int(os.environ.get("FARTHING_BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("FARTHING_BENCH_SECONDS", "4"))
+WARM = int(os.environ.get("FARTHING_BENCH_WARM", "12"))
 CONNECTIONS = [int(n) for n in os.environ.get("FARTHING_BENCH_CONNECTIONS", "1,8,32").split(",")]
 CACHE = pathlib.Path(os.environ.get("FARTHING_BENCH_CACHE", pathlib.Path.home() / ".cache" / "farthing-bench"))
 PEERS = {"workerd": ("workerd@1.20261117.1",), "serverless-offline": ("serverless@3.40.0", "serverless-offline@13.9.0")}
@@ -221,7 +225,7 @@ def wrk(work, url, headers, connections, seconds):
 def measure(work, targets, connections):
     results = {name: [] for name in targets}
     for name, (url, headers) in targets.items():
-        wrk(work, url, headers, connections, 2)  # instances and compilers get warm
+        wrk(work, url, headers, connections, WARM)
     for turn in range(ROUNDS):
         order = list(targets)[turn % len(targets):] + list(targets)[:turn % len(targets)]
         for name in order:

@@ -17,16 +17,17 @@ const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 // ---- a small HTTP/1.1 client on one socket: what the warm path needs and nothing more ----
 
 class Wire {
-  constructor() { this.socket = null; this.pending = []; this.chunks = []; this.size = 0; this.need = 0; this.head = null; }
+  constructor() { this.socket = null; this.pending = []; this.rest = null; this.need = 0; this.head = null; }
 
   open() {
-    this.socket = net.connect({ host, port: Number(port), noDelay: true });
-    this.socket.on('data', (data) => this.feed(data));
+    // One buffer for all reads: by default each read takes 64 KiB and gives most of it back.
+    const onread = { buffer: Buffer.allocUnsafeSlow(65536), callback: (length, buffer) => { this.feed(buffer.subarray(0, length)); return true; } };
+    this.socket = net.connect({ host, port: Number(port), noDelay: true, onread });
     const lost = (error) => {
       const waiting = this.pending;
       this.pending = [];
       this.socket = null;
-      this.chunks = []; this.size = 0; this.head = null; this.need = 0;
+      this.rest = null; this.head = null; this.need = 0;
       for (const { reject } of waiting) reject(error ?? new Error('Runtime API closed the connection'));
     };
     this.socket.on('error', lost);
@@ -50,37 +51,47 @@ class Wire {
     return [this.answered(), andNext ? this.answered() : null];
   }
 
+  // What is kept from here on is a copy: the buffer is read into again.
   feed(data) {
-    this.chunks.push(data);
-    this.size += data.length;
-    while (this.size > 0 && this.size >= this.need && this.one());
+    let all = data;
+    if (this.rest) {
+      this.rest.pieces.push(Buffer.from(data));
+      this.rest.size += data.length;
+      if (this.rest.size < this.need) return;
+      all = Buffer.concat(this.rest.pieces, this.rest.size);
+      this.rest = null;
+    }
+    let start = 0;
+    for (let used = this.one(all); used > 0; used = this.one(all.subarray(start))) start += used;
+    if (start < all.length) {
+      const left = all.length - start;
+      this.rest = { pieces: [Buffer.from(all.subarray(start))], size: left };
+    }
   }
 
-  // Take one answer out of what came; false: it is not whole yet.
-  one() {
-    const all = this.chunks.length === 1 ? this.chunks[0] : Buffer.concat(this.chunks);
-    this.chunks = [all];
+  // Take one answer from the start of what came: its length, or 0 when it is not whole yet.
+  one(all) {
     if (!this.head) {
       const end = all.indexOf('\r\n\r\n');
-      if (end < 0) return false;
-      const lines = all.toString('latin1', 0, end).split('\r\n');
-      const headers = {};
-      for (let i = 1; i < lines.length; i++) {
-        const colon = lines[i].indexOf(':');
-        headers[lines[i].slice(0, colon).toLowerCase()] = lines[i].slice(colon + 1).trim();
-      }
-      this.head = { status: Number(lines[0].slice(9, 12)), headers, start: end + 4 };
-      this.need = end + 4 + Number(headers['content-length'] ?? 0);
-      if (all.length < this.need) return false;
+      if (end < 0) return 0;
+      const head = all.latin1Slice(0, end + 2);
+      this.head = { head, start: end + 4 };
+      this.need = end + 4 + Number(field(head, 'Content-Length') ?? 0);
     }
-    const { status, headers, start } = this.head;
-    const body = all.subarray(start, this.need);
-    const rest = all.subarray(this.need);
+    if (all.length < this.need) return 0;
+    const { head, start } = this.head;
+    const used = this.need;
+    const body = all.utf8Slice(start, used);
     this.head = null; this.need = 0;
-    this.chunks = rest.length ? [rest] : []; this.size = rest.length;
-    this.pending.shift()?.resolve({ status, headers, body });
-    return true;
+    this.pending.shift()?.resolve({ status: Number(head.slice(9, 12)), head, body });
+    return used;
   }
+}
+
+// A header by its name, in the case the engine sends it.
+function field(head, name) {
+  const at = head.indexOf(`\r\n${name}: `);
+  return at < 0 ? undefined : head.slice(at + name.length + 4, head.indexOf('\r\n', at + 2));
 }
 
 const wire = new Wire();
@@ -216,9 +227,9 @@ async function runStreaming(handler, event, context, id) {
 
 // ---- one invocation ----
 
-function contextOf(headers) {
-  const deadline = Number(headers['lambda-runtime-deadline-ms']);
-  const json = (name) => (headers[name] ? JSON.parse(headers[name]) : undefined);
+function contextOf(id, head) {
+  const deadline = Number(field(head, 'Lambda-Runtime-Deadline-Ms'));
+  const json = (name) => { const text = field(head, name); return text ? JSON.parse(text) : undefined; };
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION,
@@ -226,10 +237,10 @@ function contextOf(headers) {
     memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE,
     logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME,
     logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME,
-    clientContext: json('lambda-runtime-client-context'),
-    identity: json('lambda-runtime-cognito-identity'),
-    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
-    awsRequestId: headers['lambda-runtime-aws-request-id'],
+    clientContext: json('Lambda-Runtime-Client-Context'),
+    identity: json('Lambda-Runtime-Cognito-Identity'),
+    invokedFunctionArn: field(head, 'Lambda-Runtime-Invoked-Function-Arn'),
+    awsRequestId: id,
     getRemainingTimeInMillis: () => deadline - Date.now(),
   };
 }
@@ -298,13 +309,13 @@ async function main() {
     process.exit(1);
   }
   for (let next = wire.next(); ;) {
-    const { status, headers, body } = await next.catch(() => process.exit(1));
+    const { status, head, body } = await next.catch(() => process.exit(1));
     if (status !== 200) process.exit(1);
-    const id = headers['lambda-runtime-aws-request-id'];
+    const id = field(head, 'Lambda-Runtime-Aws-Request-Id');
     current = id;
-    process.env._X_AMZN_TRACE_ID = headers['lambda-runtime-trace-id'] ?? '';
-    const context = contextOf(headers);
-    const event = JSON.parse(body.toString('utf8'));
+    process.env._X_AMZN_TRACE_ID = field(head, 'Lambda-Runtime-Trace-Id') ?? '';
+    const context = contextOf(id, head);
+    const event = JSON.parse(body);
     if (handler[STREAM]) {
       await runStreaming(handler, event, context, id);
       next = wire.next();
