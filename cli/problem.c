@@ -48,26 +48,30 @@ static void add_fields(const cJSON *problem, const char *detail, struct buf *tex
     }
 }
 
-static void add_quota(const cJSON *problem, struct buf *text)
+/* What the detail did not say already. */
+static void add_quota(const cJSON *problem, const char *detail, struct buf *text)
 {
     const char *limit = member(problem, "limit");
+    const char *used = member(problem, "used");
     const char *resets = member(problem, "resets_at");
 
-    if (limit[0] != '\0') {
-        buf_printf(text, "\n  limit %s, used %s, held by running calls %s", limit, member(problem, "used"),
-                   member(problem, "held"));
+    if (limit[0] != '\0' && (strstr(detail, limit) == NULL || strstr(detail, used) == NULL)) {
+        buf_printf(text, "\n  limit %s, used %s, held by running calls %s", limit, used, member(problem, "held"));
     }
     if (resets[0] != '\0') {
-        buf_printf(text, ", resets at %s", resets);
+        buf_printf(text, "\n  the month's count starts again at %s", resets);
     }
 }
 
-static void add_advice(long status, const char *key_from, struct buf *text)
+static void add_advice(long status, const char *detail, const char *key_from, struct buf *text)
 {
     if (status == 401 && key_from == NULL) {
         buf_puts(text, "\n  no key was given: use --key, FARTHING_KEY, or --data-dir of a node on this machine");
     } else if (status == 401) {
         buf_printf(text, "\n  the key came from %s", key_from);
+    } else if (status == 403 && strstr(detail, "scope admin") != NULL) {
+        buf_printf(text, "\n  the key came from %s; a node's own admin key is admin.key in its data directory",
+                   key_from);
     }
 }
 
@@ -85,8 +89,8 @@ int problem_err(const struct rest_answer *answer, const char *key_from, struct e
         buf_printf(&text, "the node answered with status %ld and no explanation", answer->status);
     }
     add_fields(problem, detail, &text);
-    add_quota(problem, &text);
-    add_advice(answer->status, key_from, &text);
+    add_quota(problem, detail, &text);
+    add_advice(answer->status, detail, key_from, &text);
     (void)err_set(err, code_of_status(answer->status), "%s", buf_text(&text));
     buf_free(&text);
     cJSON_Delete(problem);
