@@ -6,6 +6,10 @@ export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 what=${1:-test}
 
+node_has_headers() {
+    command -v node >/dev/null && [[ -r $(dirname "$(dirname "$(node -p process.execPath)")")/include/node/node.h ]]
+}
+
 wanted() {
     local line name command
     while IFS= read -r line; do
@@ -16,6 +20,10 @@ wanted() {
         read -r name command <<<"$line" || true
         # Any server from 15 on will do.
         if [[ ${name:-} == postgresql-15 ]] && compgen -G '/usr/lib/postgresql/1[5-9]/bin/postgres' >/dev/null; then
+            continue
+        fi
+        # Only Debian's own Node.js lacks its headers.
+        if [[ ${name:-} == libnode-dev ]] && node_has_headers; then
             continue
         fi
         if [[ -n ${name:-} ]] && ! { [[ -n ${command:-} ]] && command -v "$command" >/dev/null; }; then
