@@ -93,7 +93,9 @@ static int wait_for_end(struct cli *cli, const char *path, const char *month, st
         rc = cli_call(cli, "GET", path, NULL, err);
     }
     if (rc == 0) {
-        progress_end(&progress, cli_i64(cli->tree, "looked_at"));
+        char text[64];
+        bool failed = strcmp(cli_text(cli->tree, "state", text), "failed") == 0;
+        progress_end(&progress, cli_i64(cli->tree, failed ? "looked_at" : "accounts")); /* some have nothing to bill */
     }
     return rc;
 }
@@ -130,15 +132,15 @@ static int print_end(const struct cli *cli, const char *month, struct err *err)
         return 0;
     }
     bool dry = cli_bool(cli->tree, "dry_run");
-    (void)printf("%s: %lld invoices %s", month, (long long)cli_i64(cli->tree, "issued"),
-                 dry ? "would be issued" : "issued now");
+    (void)printf("%s: %lld invoice%s %s", month, (long long)cli_i64(cli->tree, "issued"),
+                 cli_i64(cli->tree, "issued") == 1 ? "" : "s", dry ? "would be issued" : "issued now");
     cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(cli->tree, "totals"))
     {
         char currency[64];
         (void)printf(", %s %s", cli_text(item, "total", text), cli_text(item, "currency", currency));
     }
-    (void)printf("; %lld in all, %lld accounts parked\n", (long long)cli_i64(cli->tree, "invoices"),
-                 (long long)cli_i64(cli->tree, "parked"));
+    (void)printf("; %lld in all, %lld account%s parked\n", (long long)cli_i64(cli->tree, "invoices"),
+                 (long long)cli_i64(cli->tree, "parked"), cli_i64(cli->tree, "parked") == 1 ? "" : "s");
     const cJSON *parked = cJSON_GetObjectItemCaseSensitive(cli->tree, "parked_accounts");
     if (cJSON_GetArraySize(parked) > 0) {
         print_parked(parked);

@@ -146,7 +146,7 @@ static const char *unit_words(enum quota_kind kind)
     case QUOTA_GB_SECONDS_PER_MONTH:
         return " GB-seconds a month";
     case QUOTA_SPEND_PER_MONTH:
-        return " (account currency) a month";
+        return " a month in the account's currency";
     case QUOTA_MEMORY_MB:
         return " MB of memory";
     case QUOTA_FUNCTIONS:
@@ -176,10 +176,9 @@ static void describe(const struct admission_request *request, const struct obsta
     } else {
         char need[48];
         quota_units_format(obstacle->kind, obstacle->need, need);
-        (void)snprintf(
-            text, size,
-            "The call could use up to %.20s; of the limit of %.20s%s, %.20s is used and %.20s held for calls.", need,
-            refusal->limit_text, unit_words(obstacle->kind), refusal->used_text, refusal->held_text);
+        (void)snprintf(text, size,
+                       "The call could use up to %.20s. The limit is %.20s%s; %.20s is used, %.20s held for calls.",
+                       need, refusal->limit_text, unit_words(obstacle->kind), refusal->used_text, refusal->held_text);
     }
 }
 

@@ -8,7 +8,7 @@ Every ```console block is typed into one shell, command by command, and what the
 
 What is shown is a pattern: numbers, times, UUIDs, keys and digests stand for any of their kind, "..." for anything (alone in
 a line for any lines), blanks and bars for any number of them. A line "farthing COMMAND: ..." says that it fails; everything else
-must end with 0. 2026-10, 2026-11 and 2026-12 on a page are the last month, this one and the next; ports 8080 to 8089 are free ones.
+must end with 0. 2026-10, 2026-11 and 2026-12 on a page are the last month, this one and the next; /home/ada is HOME; ports 8080 to 8089 are free ones.
 
 A comment before a block changes that:
   <!-- run: exact -->        numbers must be these numbers
@@ -39,6 +39,7 @@ import time
 PATIENCE_S = 60  # for a node to start, for a command to answer
 FRESH_S = 20  # for a number to arrive
 END = "\x1e"
+VERBOSE = "FARTHING_DOC_VERBOSE" in os.environ  # prints what was run and what came
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("FARTHING_SOURCE", os.path.dirname(os.path.dirname(HERE)))
 READS = re.compile(r"(farthing (usage|cost|bill|quota show|quota notices|logs|invoice (list|show|verify)|doctor|top|webhook log|"
@@ -211,6 +212,7 @@ class Shell:
 
     def start(self, command):
         log = f"{self.scratch}/background{len(self.jobs)}"
+        open(log, "w", encoding="utf-8").close()
         code, lines = self.run(f"{{ {command}\n}} >{log} 2>&1 &\necho pid $!")
         self.jobs.append((int(lines[-1].split()[1]), log))
         return log
@@ -282,6 +284,8 @@ def run_step(shell, step):
             wrong = f"ended with {code}"
         elif step.shown and (line := differs(step.shown, got, step.how == "exact")) is not None:
             wrong = f"does not print \"{line}\""
+        if VERBOSE:
+            print("\n".join(got), flush=True)
         if wrong is None:
             return None
         if not READS.match(step.command) or time.monotonic() > until:
@@ -294,17 +298,17 @@ def run_page(page):
     with open(page, encoding="utf-8") as file:
         text = file.read()
     for word, value in months().items():
-        text = re.sub(rf"\b{word}\b(?!-\d\d[T ])", value, text)
+        text = re.sub(rf"\b{word}\b", value, text)
     text = re.sub(r"\b808(\d)\b", lambda match: str(ports[int(match[1])]), text)
-    steps = read_steps(text)
-    assert any(step.how != "first" for step in steps), f"{page} has no commands"
     scratch = tempfile.mkdtemp(prefix="farthing-doc-")
     os.chmod(scratch, 0o755)
+    steps = read_steps(text.replace("/home/ada", f"{scratch}/home"))
+    assert any(step.how != "first" for step in steps), f"{page} has no commands"
     shell, read = Shell(scratch, ports), 0
     try:
         for step in steps:
-            if os.environ.get("FARTHING_DOC_VERBOSE"):
-                print(f"{page}:{step.line}: {step.command}", flush=True)
+            if VERBOSE:
+                print(f"$ {step.command}", flush=True)
             wrong = run_step(shell, step)
             if wrong is not None:
                 print(f"{page}:{step.line}: $ {step.command}\n{wrong}", file=sys.stderr)

@@ -31,7 +31,7 @@ PY
 expect 0 "60" "$farthing" events send --batch events.json
 expect 0 "1.00 USD" "$farthing" account credit acme 1.00 --reason welcome
 expect 0 "would be issued" "$farthing" close-month "$month" --dry-run
-expect 0 "1 invoices issued now" "$farthing" close-month "$month"
+expect 0 "1 invoice issued now" "$farthing" close-month "$month"
 expect 0 "^$month: 0 invoices issued now; 1 in all" "$farthing" close-month "$month"
 expect 2 "not over" "$farthing" close-month "$(date -u +%Y-%m)"
 expect 0 "INV-[0-9]+-000001 +$month +issued" "$farthing" invoice list acme
@@ -78,7 +78,7 @@ expect 1 "the bill states" "$farthing" verify --proof proof.json --root "${root/
 # Void: the number is gone, the credit is back, the next close bills again.
 expect 0 "is void now" "$farthing" invoice void acme "INV-$(date -u +%Y)-000001" --reason "wrong address"
 expect 0 "cr_1 +credit +1.00 +1.00" "$farthing" account credits acme
-expect 0 "1 invoices issued now" "$farthing" close-month "$month" --workers 2
+expect 0 "1 invoice issued now" "$farthing" close-month "$month" --workers 2
 expect 0 "credit note CN-" "$farthing" invoice credit acme "INV-$(date -u +%Y)-000002" --reason "billed in error"
 expect 1 "only an issued invoice" "$farthing" invoice credit acme "INV-$(date -u +%Y)-000002" --reason again
 echo "a month was closed, verified twice over and taken back"
