@@ -394,6 +394,10 @@ static int run_passes(struct close *close, struct pg *pg, int64_t total, struct 
             result->issued += close->issued;
             seen += close->batch.locked;
             close->after = close->batch.last_account;
+            if (close->options->batch == 0 && close->batch_limit < CLOSE_BATCH_DEFAULT) {
+                int twice = close->batch_limit * 2;
+                close->batch_limit = twice < CLOSE_BATCH_DEFAULT ? twice : CLOSE_BATCH_DEFAULT;
+            }
             if (close->options->progress != NULL) {
                 close->options->progress(seen, total, result->issued, close->options->ctx);
             }
@@ -428,7 +432,7 @@ int close_month(struct pg *pg, const struct close_options *options, struct close
         return err_set(err, ERR_SYSTEM, "close: out of memory");
     }
     close->options = options;
-    close->batch_limit = options->batch == 0 ? CLOSE_BATCH_DEFAULT : options->batch;
+    close->batch_limit = options->batch == 0 ? CLOSE_BATCH_FIRST : options->batch;
     month_range(options->month, &close->range.from_us, &close->range.to_us);
     calendar_format_day(close->range.from_us, close->period);
     struct close_result done = {0};

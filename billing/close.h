@@ -21,6 +21,7 @@ struct pg;
 
 #define CLOSE_BATCH_MAX 5000
 #define CLOSE_BATCH_DEFAULT 2500
+#define CLOSE_BATCH_FIRST 250 /* so that several workers find work in a small month, too */
 #define CLOSE_DUE_DAYS 30
 
 /* accounts of the total were looked at in this pass. */
@@ -29,7 +30,7 @@ typedef void close_progress_fn(int64_t accounts, int64_t total, int64_t issued, 
 struct close_options {
     struct month month;
     int64_t grace_us;            /* wait this long after the month's end before closing it */
-    int batch;                   /* accounts a transaction; 0: CLOSE_BATCH_DEFAULT */
+    int batch;                   /* accounts a transaction; 0: CLOSE_BATCH_FIRST, doubled up to CLOSE_BATCH_DEFAULT */
     bool skip_crosscheck;        /* do not compare raw records with rollups (their days may be gone or many) */
     bool skip_checks;            /* another worker did all of it: only issue */
     bool dry_run;                /* rate everything, issue and park nothing */
