@@ -17,7 +17,13 @@ cc -O2 -D_GNU_SOURCE -o "$scratch/echo/bootstrap" "$FARTHING_SOURCE/examples/c/b
 node=$!
 until [[ -s $scratch/data/url ]]; do kill -0 "$node" && read -r -t 0.1 <> <(:) || true; done
 database=$(cat "$scratch/data/database-url")
-"$program" "$database" c "$scratch/echo" provided bootstrap "$rounds" "$at_once" "$scratch/echo/bootstrap" 2>/dev/null
+"$program" "$database" c "$scratch/echo" provided bootstrap "$rounds" 0 "$scratch/echo/bootstrap" 2>/dev/null
+# The same function with two seconds of work: calls that are there at once cannot share an instance.
+mkdir "$scratch/slow"
+sed "s|/\* --- the function's own work.*|sleep(2);|" "$FARTHING_SOURCE/examples/c/bootstrap.c" >"$scratch/slow.c"
+grep -q 'sleep(2)' "$scratch/slow.c"
+cc -O2 -D_GNU_SOURCE -o "$scratch/slow/bootstrap" "$scratch/slow.c"
+BENCH_WORK_MS=2000 "$program" "$database" slow_c "$scratch/slow" provided bootstrap 0 "$at_once" "$scratch/slow/bootstrap" 2>/dev/null
 if js=$(command -v node); then
     "$program" "$database" node "$FARTHING_SOURCE/examples/nodejs" nodejs index.echo "$rounds" 0 \
         "$js" "$FARTHING_SOURCE/engine/bootstraps/nodejs.mjs" 2>/dev/null
