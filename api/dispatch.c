@@ -204,6 +204,9 @@ static int check_caller(struct request *request, struct err *err)
     if (rc != 0) {
         return rc;
     }
+    if (request->caller.account_id != 0 && request_wall_in(request, err) != 0) {
+        return -1;
+    }
     rc = find_account(request, err);
     if (rc != 0) {
         return rc;

@@ -77,6 +77,7 @@ struct reply_header {
 #define REPLY_HEADERS_MAX 24
 #define REPLY_MEMORY_BYTES_MAX (1024 * 1024) /* longer bodies made with reply_sink go to an unlinked file */
 
+struct links;
 struct reply_stream;
 
 struct reply {
@@ -113,7 +114,8 @@ struct request {
     int64_t account_id; /* of {a}; 0 when the route has none */
     char account_name[64];
     bool account_suspended;
-    struct pg *pg;
+    struct pg *pg;       /* for a caller with the key of an account: a connection that sees this account only */
+    struct links *links; /* server.c's */
     struct reply reply;
     char audit_subject[128]; /* what a changing handler changed */
     struct buf audit_detail; /* JSON object or empty */

@@ -170,6 +170,22 @@ static int data_dir_open(struct node *node, struct err *err)
 
 /* ---- the parts, in the order they start ---- */
 
+/* Where the role that connects may make no roles, the API's own checks are all there is between accounts. */
+static int say_if_one_wall(const char *conninfo, struct err *err)
+{
+    struct pg *pg = NULL;
+    if (pg_open_tenant(conninfo, &pg, err) != 0) {
+        return -1;
+    }
+    if (!pg_is_walled(pg)) {
+        LOG(LOG_LEVEL_WARN, "database.no_tenant_role",
+            LF_STR("hint", "the role that migrates needs CREATEROLE and CREATE on the database: see docs/decisions/"
+                           "second-wall-between-accounts.md"));
+    }
+    pg_close(&pg);
+    return 0;
+}
+
 static int database_open(struct node *node, struct err *err)
 {
     struct migrate_report report = {0};
@@ -197,6 +213,9 @@ static int database_open(struct node *node, struct err *err)
     }
     LOG(LOG_LEVEL_INFO, "database.ready", LF_I64("migrations_applied", report.applied),
         LF_I64("version", report.version));
+    if (say_if_one_wall(node->conninfo, err) != 0) {
+        return -1;
+    }
     return file_put(node, "database-url", node->conninfo, err);
 }
 

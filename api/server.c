@@ -14,13 +14,13 @@
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/http.h"
+#include "api/links.h"
 #include "api/listen.h"
 #include "api/stream.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
-#include "schema/pg.h"
 
 #define CONNECTION_IDLE_S 75
 /* For the headers of a request and its reply. libmicrohttpd clears all of it after each request: at 64 KiB that was a
@@ -124,19 +124,24 @@ static struct request *queue_take(struct api *api)
     return request;
 }
 
-static void worker_run_one(struct api *api, struct request *request, struct pg **pg)
+int request_wall_in(struct request *request, struct err *err)
+{
+    return request->pg == NULL ? 0
+                               : links_tenant(request->links, request->api->options.conninfo,
+                                              request->caller.account_id, &request->pg, err);
+}
+
+static void worker_run_one(struct api *api, struct request *request, struct links *links)
 {
     struct err err = {0};
     if ((request->route->flags & ROUTE_NO_PG) == 0) {
-        int rc = *pg == NULL ? pg_open(api->options.conninfo, pg, &err) : pg_ensure(*pg, &err);
-        if (rc != 0) {
-            err.code = ERR_RETRY;
-            (void)snprintf(err.text, sizeof err.text, "the database cannot be reached right now; try again");
+        if (links_program(links, api->options.conninfo, &request->pg, &err) != 0) {
+            request->pg = NULL;
             problem_reply(request, &err);
             request_finish(request);
             return;
         }
-        request->pg = *pg;
+        request->links = links;
     }
     enum dispatch_result result = dispatch_worker(request);
     if (result != DISPATCH_LATER) {
@@ -148,12 +153,12 @@ static void worker_run_one(struct api *api, struct request *request, struct pg *
 static void *worker_main(void *ctx)
 {
     struct api *api = ctx;
-    struct pg *pg = NULL;
+    struct links links = {0};
     struct request *request;
     while ((request = queue_take(api)) != NULL) {
-        worker_run_one(api, request, &pg);
+        worker_run_one(api, request, &links);
     }
-    pg_close(&pg);
+    links_close(&links);
     return NULL;
 }
 

@@ -43,6 +43,9 @@ void dispatch_log(struct request *request);
 
 /* ---- server.c ---- */
 
+/* From here on request->pg sees rows of the caller's account only (schema/pg.h). Nothing happens on the HTTP thread,
+ * which has no connection. ERR_RETRY when the database cannot be reached. */
+int request_wall_in(struct request *request, struct err *err);
 /* Before a handler hands the request to another thread. Nothing happens when it is suspended already. */
 void request_suspend(struct request *request);
 

@@ -16,17 +16,19 @@ static const char TABLE_SQL[] = "CREATE TABLE IF NOT EXISTS schema_migration ("
                                 " version integer NOT NULL PRIMARY KEY, name text NOT NULL, sha256 bytea NOT NULL,"
                                 " applied_at timestamptz NOT NULL DEFAULT now())";
 
-/* The program's own role: it may read and write rows, not change tables. Roles belong to the server, so another
- * database, or another node at this moment, may make it too; without the right to make roles the program works as the
- * owner. */
-static const char ROLE_SQL[] =
-    "DO $role$ BEGIN"
-    " IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'farthing_app') THEN"
-    "   CREATE ROLE farthing_app NOLOGIN;"
-    " END IF;"
-    " IF NOT pg_has_role('farthing_app', 'MEMBER') THEN EXECUTE 'GRANT farthing_app TO CURRENT_USER'; END IF;"
-    " EXCEPTION WHEN insufficient_privilege OR duplicate_object OR unique_violation OR internal_error THEN NULL;"
-    " END $role$";
+/* The program's own roles: farthing_app may read and write rows, not change tables; farthing_tenant may that with rows
+ * of one account (0145_tenant_wall.sql). Roles belong to the server, so another database, or another node at this
+ * moment, may make them too; without the right to make roles the program works as the owner. */
+#define ROLE_SQL(name)                                                                                                 \
+    "DO $role$ BEGIN"                                                                                                  \
+    " IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = '" name "') THEN"                                 \
+    "   CREATE ROLE " name " NOLOGIN;"                                                                                 \
+    " END IF;"                                                                                                         \
+    " IF NOT pg_has_role('" name "', 'MEMBER') THEN EXECUTE 'GRANT " name " TO CURRENT_USER'; END IF;"                 \
+    " EXCEPTION WHEN insufficient_privilege OR duplicate_object OR unique_violation OR internal_error THEN NULL;"      \
+    " END $role$"
+static const char APP_ROLE_SQL[] = ROLE_SQL("farthing_app");
+static const char TENANT_ROLE_SQL[] = ROLE_SQL("farthing_tenant");
 
 /* What tables and sequences made from now on grant by themselves; single migrations take some of it back. */
 static const char GRANT_SQL[] =
@@ -181,7 +183,7 @@ static int run_all(struct pg *pg, struct run *run, struct err *err)
     if (run->known == run->count) {
         return 0;
     }
-    if (pg_script(pg, ROLE_SQL, err) != 0) {
+    if (pg_script(pg, APP_ROLE_SQL, err) != 0 || pg_script(pg, TENANT_ROLE_SQL, err) != 0) {
         return -1;
     }
     for (;;) {

@@ -23,6 +23,14 @@ static const char SESSION_SQL[] =
 static const char ROLE_SQL[] = ", (SELECT set_config('role', r.rolname, false) FROM pg_catalog.pg_roles r"
                                " WHERE r.rolname = 'farthing_app' AND pg_has_role(r.oid, 'MEMBER')"
                                " AND has_table_privilege(r.oid, to_regclass('schema_migration'), 'SELECT'))";
+/* The schema of the tenants stands first: it has views in the place of tables that cannot have row-level security. */
+static const char TENANT_SQL[] =
+    ", coalesce((SELECT set_config('search_path', quote_ident(s.name) || ', ' || current_setting('search_path'), false)"
+    " || ' ' || set_config('role', r.rolname, false)"
+    " FROM pg_catalog.pg_roles r, (SELECT current_schema() || '_tenant' AS name OFFSET 0) s"
+    " WHERE r.rolname = 'farthing_tenant' AND pg_has_role(r.oid, 'MEMBER')"
+    " AND has_schema_privilege(r.oid, to_regnamespace(quote_ident(s.name)), 'USAGE'))";
+#define TENANT_ROLE "farthing_tenant"
 
 #define PG_IDLE_READS_MAX 64
 
@@ -206,11 +214,25 @@ static int listen_again(struct pg *pg, struct err *err)
 
 static int start_session(struct pg *pg, struct err *err)
 {
-    char sql[sizeof SESSION_SQL + sizeof ROLE_SQL];
-    (void)snprintf(sql, sizeof sql, "%s%s", SESSION_SQL, pg->as_owner ? "" : ROLE_SQL);
-    if (pg_simple(pg, "session", sql, PG_STAKE_NONE, NULL, err) != 0) {
+    static const char *const ROLES[][3] = {
+        [PG_ROLE_OWNER] = {"", "", ""},
+        [PG_ROLE_PROGRAM] = {"", ROLE_SQL, ""},
+        [PG_ROLE_TENANT] = {TENANT_SQL, ROLE_SQL, ")"},
+    };
+    char sql[sizeof SESSION_SQL + sizeof TENANT_SQL + sizeof ROLE_SQL + 1];
+    const char *const *role = ROLES[pg->role];
+    PGresult *result = NULL;
+    (void)snprintf(sql, sizeof sql, "%s%s%s%s", SESSION_SQL, role[0], role[1], role[2]);
+    if (pg_simple(pg, "session", sql, PG_STAKE_NONE, &result, err) != 0) {
         return -1;
     }
+    const char *last = PQgetvalue(result, 0, PQnfields(result) - 1);
+    size_t length = strlen(last);
+    size_t name_length = sizeof TENANT_ROLE - 1;
+    pg->walled =
+        pg->role == PG_ROLE_TENANT && length >= name_length && strcmp(last + length - name_length, TENANT_ROLE) == 0;
+    pg->tenant_told = 0;
+    PQclear(result);
     return listen_again(pg, err);
 }
 
@@ -243,13 +265,13 @@ static int connect_now(struct pg *pg, struct err *err)
     return rc;
 }
 
-static int open_as(const char *conninfo, bool as_owner, struct pg **pg, struct err *err)
+static int open_as(const char *conninfo, enum pg_role role, struct pg **pg, struct err *err)
 {
     struct pg *self = calloc(1, sizeof *self);
     if (self == NULL) {
         return err_set(err, ERR_SYSTEM, "connect to the database: out of memory");
     }
-    self->as_owner = as_owner;
+    self->role = role;
     self->conninfo = strdup(conninfo);
     if (self->conninfo == NULL) {
         (void)err_set(err, ERR_SYSTEM, "connect to the database: out of memory");
@@ -266,12 +288,28 @@ static int open_as(const char *conninfo, bool as_owner, struct pg **pg, struct e
 
 int pg_open(const char *conninfo, struct pg **pg, struct err *err)
 {
-    return open_as(conninfo, false, pg, err);
+    return open_as(conninfo, PG_ROLE_PROGRAM, pg, err);
 }
 
 int pg_open_owner(const char *conninfo, struct pg **pg, struct err *err)
 {
-    return open_as(conninfo, true, pg, err);
+    return open_as(conninfo, PG_ROLE_OWNER, pg, err);
+}
+
+int pg_open_tenant(const char *conninfo, struct pg **pg, struct err *err)
+{
+    return open_as(conninfo, PG_ROLE_TENANT, pg, err);
+}
+
+void pg_tenant(struct pg *pg, int64_t account_id)
+{
+    CHECK(pg->role == PG_ROLE_TENANT && !pg->in_tx && !pg->busy && account_id >= 0);
+    pg->tenant = account_id;
+}
+
+bool pg_is_walled(const struct pg *pg)
+{
+    return pg->walled;
 }
 
 void pg_close(struct pg **pg)
@@ -304,6 +342,14 @@ int pg_ensure(struct pg *pg, struct err *err)
 }
 
 int pg_ready(struct pg *pg, const char *name, struct err *err)
+{
+    if (pg_ready_untold(pg, name, err) != 0) {
+        return -1;
+    }
+    return pg->walled ? pg_tell_tenant(pg, err) : 0;
+}
+
+int pg_ready_untold(struct pg *pg, const char *name, struct err *err)
 {
     pg->redo = false;
     pg->unreplicated = false;

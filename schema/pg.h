@@ -30,6 +30,14 @@ struct pg_row;
  * server cannot be reached. */
 int pg_open(const char *conninfo, struct pg **pg, struct err *err);
 void pg_close(struct pg **pg);
+/* A connection for requests of tenants: role farthing_tenant, for which only the rows of one account exist, and none
+ * before pg_tenant was called. Where the database has no such role (0145_tenant_wall.sql) it is a connection like all
+ * others, and pg_is_walled says false. */
+int pg_open_tenant(const char *conninfo, struct pg **pg, struct err *err);
+/* From the next statement on the rows are those of this account. Costs no round trip: the server hears of it together
+ * with the next statement that pg_run sends. Outside transactions, on a connection of pg_open_tenant. */
+void pg_tenant(struct pg *pg, int64_t account_id);
+bool pg_is_walled(const struct pg *pg);
 /* Reconnect when the link is lost; cheap when it is not. */
 int pg_ensure(struct pg *pg, struct err *err);
 

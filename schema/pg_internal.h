@@ -15,10 +15,21 @@ struct map;
 #define PG_CHANNELS_MAX 8
 #define PG_COPY_CHUNK_BYTES 262144
 
+enum pg_role {
+    PG_ROLE_OWNER,   /* whoever connects: the migrator */
+    PG_ROLE_PROGRAM, /* farthing_app */
+    PG_ROLE_TENANT,  /* farthing_tenant */
+};
+
+#define PG_TENANT_UNKNOWN (-1)
+
 struct pg {
     PGconn *conn; /* NULL before the first connect */
     char *conninfo;
-    bool as_owner;        /* keep the role that connected (the migrator) */
+    enum pg_role role;
+    bool walled;          /* the session has role farthing_tenant */
+    int64_t tenant;       /* whose rows there shall be */
+    int64_t tenant_told;  /* whose rows the server gives, 0: nobody's; PG_TENANT_UNKNOWN */
     bool in_tx;           /* between pg_begin and pg_commit or pg_rollback, link lost or not */
     bool in_copy;         /* between pg_copy_in_begin and _end */
     bool busy;            /* a row callback runs */
@@ -56,7 +67,24 @@ PGresult *pg_finish(struct pg *pg);
 int pg_simple(struct pg *pg, const char *name, const char *sql, enum pg_stake stake, PGresult **result,
               struct err *err);
 
-/* Before anything is sent: CHECKs the state, reconnects where that is harmless. */
+/* Before anything is sent: CHECKs the state, reconnects where that is harmless, tells the server the tenant. */
 int pg_ready(struct pg *pg, const char *name, struct err *err);
+/* The same, but the tenant is left to the caller (pg_run.c, which sends it with the statement). */
+int pg_ready_untold(struct pg *pg, const char *name, struct err *err);
+
+/* ---- pg_run.c ---- */
+
+/* Once a connection and name. Two statements of one name would be one statement: a defect. */
+int pg_prepare(struct pg *pg, const struct pg_stmt *stmt, struct err *err);
+int pg_send_prepared(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, struct err *err);
+
+/* ---- pg_tenant.c ---- */
+
+/* A round trip, when the server does not know yet whose rows there shall be. */
+int pg_tell_tenant(struct pg *pg, struct err *err);
+/* The account and the statement go out together, as one transaction: rows of the account before are never seen.
+ * *result is the statement's, or the error of telling. */
+int pg_run_told(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, PGresult **result,
+                struct err *err);
 
 #endif

@@ -96,8 +96,7 @@ static void bind(struct bound *bound, const struct pg_param *params)
     }
 }
 
-/* Once a connection and name. Two statements of one name would be one statement: a defect. */
-static int prepare(struct pg *pg, const struct pg_stmt *stmt, struct err *err)
+int pg_prepare(struct pg *pg, const struct pg_stmt *stmt, struct err *err)
 {
     size_t length = strlen(stmt->name);
     const char *known = map_get(pg->prepared, stmt->name, length);
@@ -125,17 +124,22 @@ static int prepare(struct pg *pg, const struct pg_stmt *stmt, struct err *err)
     return rc;
 }
 
-static int send_statement(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, struct err *err)
+int pg_send_prepared(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, struct err *err)
 {
     struct bound bound;
-    if (pg_ready(pg, stmt->name, err) != 0 || prepare(pg, stmt, err) != 0) {
-        return -1;
-    }
     bind(&bound, params);
     if (PQsendQueryPrepared(pg->conn, stmt->name, bound.count, bound.values, bound.lengths, bound.formats, 0) != 1) {
         return pg_fail(pg, NULL, stmt->name, pg_stake_of(pg, stmt->sql), err);
     }
     return 0;
+}
+
+static int send_statement(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, struct err *err)
+{
+    if (pg_ready(pg, stmt->name, err) != 0 || pg_prepare(pg, stmt, err) != 0) {
+        return -1;
+    }
+    return pg_send_prepared(pg, stmt, params, err);
 }
 
 /* ---- rows ---- */
@@ -389,10 +393,20 @@ static int take_result(struct pg *pg, const struct pg_stmt *stmt, PGresult *resu
 int pg_run(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, pg_row_fn *on_row, void *ctx,
            int64_t *affected, struct err *err)
 {
-    if (send_statement(pg, stmt, params, err) != 0) {
+    PGresult *result = NULL;
+    if (pg_ready_untold(pg, stmt->name, err) != 0) {
         return -1;
     }
-    PGresult *result = pg_finish(pg);
+    if (pg->walled && pg->tenant != pg->tenant_told) {
+        if (pg_run_told(pg, stmt, params, &result, err) != 0) {
+            return -1;
+        }
+    } else {
+        if (pg_prepare(pg, stmt, err) != 0 || pg_send_prepared(pg, stmt, params, err) != 0) {
+            return -1;
+        }
+        result = pg_finish(pg);
+    }
     int rc = take_result(pg, stmt, result, on_row, ctx, affected, err);
     PQclear(result);
     return rc;
