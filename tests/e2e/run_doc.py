@@ -20,6 +20,7 @@ and alone, <!-- run: stop --> ends what was started last in the background (Ctrl
   ...
   -->
 """
+import contextlib
 import datetime
 import fcntl
 import os
@@ -187,10 +188,10 @@ class Shell:
         # A page says `farthing serve`; here it listens where nobody else does, isolated as well as this machine can.
         self.run("shopt -s expand_aliases\n"
                  "farthing() {\n"
-                 "  if [[ $1 == serve ]]; then\n"
+                 "  if [[ $1 == serve && $BASHPID != $$ ]]; then\n"
                  "    local more=(); [[ \" $* \" == *' --sandbox '* ]] || more+=(--sandbox auto)\n"
                  f"    [[ \" $* \" == *' --listen '* ]] || more+=(--listen 127.0.0.1:{ports[0]})\n"
-                 "    command farthing \"$@\" \"${more[@]}\"\n"
+                 "    exec farthing \"$@\" \"${more[@]}\"\n"
                  "  else command farthing \"$@\"; fi\n}")
 
     def run(self, command):
@@ -220,8 +221,12 @@ class Shell:
     def stop(self):
         """As Ctrl-C does to all that runs in a terminal: the children of the job, then the job."""
         pid, log = self.jobs.pop()
-        for child in [int(word) for word in open(f"/proc/{pid}/task/{pid}/children").read().split()] or [pid]:
-            os.kill(child, signal.SIGTERM)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with open(f"/proc/{pid}/comm", encoding="ascii") as name:
+                shell = name.read().strip() == "bash"
+            with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+                for process in [int(word) for word in children.read().split()] if shell else [pid]:
+                    os.kill(process, signal.SIGTERM)
         code, lines = self.run(f"wait {pid}")
         if code not in (0, 130, 143):
             raise AssertionError(f"what ran in the background ended with {code}:\n" + tail(log))
@@ -231,6 +236,8 @@ class Shell:
             while self.jobs:
                 self.stop()
             self.run("kill $(jobs -p) 2>/dev/null; wait")
+        except (AssertionError, TimeoutError, OSError) as error:
+            print(f"at the end: {error}", file=sys.stderr)
         finally:
             self.bash.stdin.close()
             try:
