@@ -291,7 +291,7 @@ def run_step(shell, step):
             wrong = f"ended with {code}"
         elif step.shown and (line := differs(step.shown, got, step.how == "exact")) is not None:
             wrong = f"does not print \"{line}\""
-        if VERBOSE:
+        if VERBOSE and wrong is None:
             print("\n".join(got), flush=True)
         if wrong is None:
             return None
