@@ -5,41 +5,84 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { accessible, browser, check, openPage, signIn } from "./browser.mjs";
 
+const FIRST_VIEW_BYTES_MAX = 200 * 1024; // with the answers it asks for
 const { FARTHING_BIN: bin, FARTHING_URL: baseURL, FARTHING_KEY: admin } = process.env;
-const farthing = (...words) => execFileSync(bin, words, { encoding: "utf8" });
+const farthing = (...words) => execFileSync(bin, words, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 const refused = (...words) => { try { farthing(...words); return false; } catch (error) { return error.status === 1; } };
 
+const month = new Date().toISOString().slice(0, 7);
+const call = (path, key, init = {}) => fetch(`${baseURL}${path}`, { ...init, headers: { Authorization: `Bearer ${key}`, ...init.headers } });
+
+// What a first view weighs, and what it may load: everything from here, compressed, under a policy that allows nothing else.
+const front = await fetch(`${baseURL}/`, { headers: { "Accept-Encoding": "gzip" } });
+const policy = front.headers.get("Content-Security-Policy") ?? "";
+check(policy.startsWith("default-src 'none'") && !policy.includes("unsafe"), `the policy is strict: ${policy}`);
+
 const dir = mkdtempSync(join(tmpdir(), "farthing-story-"));
-writeFileSync(join(dir, "index.mjs"), "export const handler = async (event) => ({ seen: event });\n");
-farthing("account", "create", "story");
+writeFileSync(join(dir, "index.mjs"), "export const handler = async (event) => { console.log(`seen ${event.a}`); return { seen: event }; };\n");
+writeFileSync(join(dir, "book.json"), '{"currency": "USD", "meters": {"requests": {"bands": [{"price": "0.05"}]}, "compute_x86_64": {"bands": [{"price": "0.0000166667"}]}}}');
+farthing("prices", "put", "story", join(dir, "book.json"));
+farthing("account", "create", "story", "--price-book", "story");
+rmSync(join(dir, "book.json"));
 farthing("function", "deploy", dir, "--account", "story", "--name", "echo");
 rmSync(dir, { recursive: true });
 const key = farthing("key", "create", "story", "--quiet").trim();
 
-const page = await openPage({ baseURL }, ["501"]);
+const page = await openPage({ baseURL });
+let bytes = 0;
+const session = await page.context().newCDPSession(page);
+await session.send("Network.enable");
+session.on("Network.loadingFinished", (e) => { bytes += e.encodedDataLength; });
 await signIn(page, key);
-await page.waitForSelector("text=No function ran in this month.");
+await page.waitForSelector("#h-daily ~ .fill >> text=Nothing was used in this month.");
+check(bytes > 0 && bytes < FIRST_VIEW_BYTES_MAX, `the first view is ${bytes} bytes`);
+
+// Cost moves while functions run, without anybody pressing anything.
+const cost = async () => Number((await page.locator("#cost-total").innerText()).replace("$", ""));
+const untilCost = async (least) => { for (let tries = 0; (await cost()) < least; tries++) { check(tries < 300, `cost reaches ${least}`); await page.waitForTimeout(100); } };
+check((await cost()) === 0, "it begins at nothing");
 farthing("invoke", "story/echo", "--payload", '{"a":1}');
-await page.waitForSelector("#h-functions + .fill table >> text=echo");
-await page.waitForSelector("canvas");
+await untilCost(0.05);
+await page.waitForSelector("#h-spenders ~ .fill .ranking >> text=echo");
+await page.waitForSelector(".hero canvas");
 await accessible(page, "overview of a real node");
+farthing("invoke", "story/echo", "--payload", '{"a":2}');
+farthing("invoke", "story/echo", "--payload", '{"a":3}');
+await untilCost(0.15);
+
+// One function: its latency, its newest calls, what it printed.
+await page.click("#h-spenders ~ .fill a:has-text('echo')");
+await page.waitForSelector(".log >> text=seen 3");
+await page.waitForSelector("#h-calls ~ .fill tbody tr:nth-child(3)");
+await page.fill(".tools input", "seen 2");
+check((await page.locator(".log li").count()) === 1, "the log is filtered");
+await accessible(page, "a function of a real node");
 await page.click("nav a:has-text('Live')");
 await page.waitForSelector("#h-live ~ .fill table >> text=ok");
+
+// The files are the API's bytes.
+await page.click("nav a:has-text('Invoices')");
+await page.waitForSelector("#h-lines ~ .fill tfoot >> text=$0.15");
+await page.click(`[data-focus="more-${month}"] summary`);
+for (const layout of ["summary", "focus"]) {
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click(`[data-focus="dl-${month}-${layout}"]`)]);
+  const saved = readFileSync(await file.path());
+  const same = Buffer.from(await (await call(`/v1/accounts/story/bills/${month}?layout=${layout}`, key)).arrayBuffer());
+  const steady = (b) => b.toString("utf8").replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, "T"); // an estimate says up to when it is complete
+  check(saved.length > 100 && steady(saved) === steady(same), `the downloaded ${layout} bill has the API's bytes`);
+}
 await page.click("nav a:has-text('Overview')");
 
-const month = new Date().toISOString().slice(0, 7);
-await page.waitForSelector(`[data-focus="dl-${month}-summary"]`);
-const [file] = await Promise.all([page.waitForEvent("download"), page.click(`[data-focus="dl-${month}-summary"]`)]);
-const bytes = readFileSync(await file.path());
-const same = Buffer.from(await (await fetch(`${baseURL}/v1/accounts/story/bills/${month}?layout=summary`, { headers: { Authorization: `Bearer ${key}` } })).arrayBuffer());
-// But for the last two columns: up to when an estimate is complete moves on between two requests.
-const still = (csv) => csv.toString().split("\r\n").map((line) => line.split(",").slice(0, -2).join(",")).join("\r\n");
-check(still(bytes) !== "" && still(bytes) === still(same), "the downloaded bill has the API's bytes");
-
-const operator = await openPage({ baseURL }, ["501"]);
+// The operator sees who spends, sets a limit, and the next call is refused.
+const operator = await openPage({ baseURL }, ["400"]);
 await signIn(operator, admin);
-await operator.click("text=story");
+await operator.waitForSelector("#h-spenders ~ .fill .ranking >> text=$0.15");
+await accessible(operator, "operator of a real node");
+await operator.click("#h-spenders ~ .fill a:has-text('story')");
 await operator.click("[data-focus=quota-gb_seconds_per_month]");
+await operator.fill("#q-limit", "lots");
+await operator.click("dialog button[type=submit]");
+await operator.waitForSelector("#q-error:not(:empty)");
 await operator.fill("#q-limit", "0.001");
 await operator.click("dialog button[type=submit]");
 await operator.waitForSelector("dialog", { state: "detached" });
@@ -47,8 +90,19 @@ for (let tries = 0; !refused("invoke", "story/echo"); tries++) {
   check(tries < 100, "the limit refuses within seconds");
   await operator.waitForTimeout(100);
 }
-await operator.waitForSelector(".bar[aria-label='GB-seconds per month']");
-await page.waitForSelector("dd:has-text('refused') >> text=/[1-9][0-9]* refused/");
-check(page.troubles.length + operator.troubles.length === 0, `no console errors: ${page.troubles} ${operator.troubles}`);
+await operator.waitForSelector(".bar.full[aria-label='GB-seconds per month']");
+await page.waitForSelector(".bar.full[aria-label='GB-seconds per month']");
+await page.waitForSelector("dd >> text=/[1-9][0-9]* refused/");
+await page.click("nav a:has-text('Limits')");
+await page.waitForSelector("#h-refusals ~ .fill table >> text=GB-seconds of the month used up");
+await operator.click("text=All accounts");
+await operator.waitForSelector("#h-levels ~ .fill >> text=GB-seconds per month");
+
+// A month is closed from the browser; there is nothing to bill in it.
+await operator.click("nav a:has-text('Month close')");
+await operator.click("[data-focus=close]");
+await operator.click("dialog button[type=submit]");
+await operator.waitForSelector("#h-progress ~ .fill >> text=ended");
+check(page.troubles.length + operator.troubles.length === 0, `no console errors, no outside request: ${page.troubles} ${operator.troubles}`);
 await browser.close();
-console.log("dashboard story: fine");
+console.log(`dashboard story: fine; the first view is ${bytes} bytes`);
