@@ -223,13 +223,26 @@ static int on_delivery(const struct notice_log *entry, void *ctx, struct err *er
     return 0;
 }
 
+static int count_row(const struct webhook_row *row, void *ctx, struct err *err)
+{
+    (void)row;
+    (void)err;
+    ++*(int *)ctx;
+    return 0;
+}
+
 int webhook_deliveries_handler(struct request *request, struct err *err)
 {
     struct list_ctx list = {.array = true};
     struct page page;
     int64_t webhook_id = 0;
-    if (page_get(request, &page, err) != 0 || id_read(request, &webhook_id, err) != 0) {
+    int found = 0;
+    if (page_get(request, &page, err) != 0 || id_read(request, &webhook_id, err) != 0 ||
+        webhook_store_list(request->pg, request->account_id, webhook_id, count_row, &found, err) != 0) {
         return -1;
+    }
+    if (found == 0) {
+        return err_set(err, ERR_NOT_FOUND, "there is no such webhook");
     }
     reply_json_begin(request, &list.writer);
     json_open_array(&list.writer, "items");
