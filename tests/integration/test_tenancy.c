@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "api/server.h"
+#include "common/calendar.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "schema/pg.h"
 #include "tests/support/api_client.h"
@@ -40,11 +41,11 @@ static char revoked[80], expired[80];
 
 static void last_month(char month[8])
 {
-    time_t now = time(NULL);
-    struct tm day;
-    (void)gmtime_r(&now, &day);
-    int months = (day.tm_year + 1900) * 12 + day.tm_mon - 1;
-    (void)snprintf(month, 8, "%04u-%02u", (unsigned)months / 12 % 10000, ((unsigned)months % 12 + 1) % 100);
+    char text[CALENDAR_TEXT_BYTES];
+    int64_t from_us = 0, to_us = 0;
+    month_range(month_of(clock_wall_us()), &from_us, &to_us);
+    month_format(month_of(from_us - 1), text);
+    (void)snprintf(month, 8, "%.7s", text);
 }
 
 static void at(char path[256], const struct things *of, const char *rest)

@@ -121,7 +121,8 @@ void api_text(const struct api_answer *answer, const char *path, char *text, siz
         char part[64];
         size_t length = strcspn(name, ".");
         (void)snprintf(part, sizeof part, "%.*s", (int)length, name);
-        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, atoi(part)) : cJSON_GetObjectItemCaseSensitive(at, part);
+        at = cJSON_IsArray(at) ? cJSON_GetArrayItem(at, (int)strtol(part, NULL, 10))
+                               : cJSON_GetObjectItemCaseSensitive(at, part);
         name += length + (name[length] == '.');
     }
     must(cJSON_IsString(at), path, buf_text(&answer->body));
