@@ -105,5 +105,5 @@ expect 1 "the key came from --key" account list --key "$key"
 expect 0 "is deleted" function delete acme/echo
 expect 0 "^state +suspended" account suspend acme
 expect 0 "node +ready at" doctor
-expect 0 "echo|acct_" top --once
+expect 0 "^acme " top --once
 echo "command line: fine"
