@@ -163,7 +163,7 @@ static bool wait_for_work(struct aggregator *self, int rc, const struct round *r
         self->backoff_ms = 0;
     }
     int wait_ms = rc != 0 ? self->backoff_ms : round->behind ? 0 : (int)self->idle_wait_ms;
-    bool drained = rc == 0 && !round->behind && self->stats.pending == 0;
+    bool drained = rc == 0 && !round->behind && round->stored == 0 && self->stats.pending == 0;
     if (!self->stop && wait_ms > 0) {
         wait_until(self, &self->wake, clock_mono_us() + (int64_t)wait_ms * 1000);
     }

@@ -36,7 +36,7 @@ struct producer {
     bool seen;                          /* in the current listing */
     bool alive;                         /* a writer holds it */
     bool broken;                        /* said so in the log already */
-    bool behind;                        /* its last batch was full, or did not reach the writer */
+    bool behind;                        /* more waits than a moment's records: go on at once */
     struct sample samples[SAMPLES_MAX]; /* oldest first */
     size_t sample_count;
     int64_t through_wall_us; /* everything emitted before is stored; 0: not known yet */

@@ -16,6 +16,7 @@
 
 #define TOUCH_INTERVAL_US INT64_C(1000000)
 #define SAMPLE_INTERVAL_US INT64_C(20000)
+#define BEHIND_PART 10 /* a batch of a tenth of the largest one, and what waits is worth the next one now */
 
 static void producer_free(struct producer *producer)
 {
@@ -274,7 +275,10 @@ static int step_alone(struct producer *producer, struct store *store, struct spo
         producer_doubt(producer);
         return -1;
     }
-    producer->behind = true;
+    /* A transaction costs as much as thousands of records. Where fewer came, the next one waits for company: at 14,000
+     * calls a second, batches without a pause had 140 records and took a sixth of the machine. */
+    uint64_t many = store->batch_max / BEHIND_PART;
+    producer->behind = batch->end - batch->first >= many || batch->end == batch->first || producer->pending >= many;
     if (batch->end != batch->first) {
         note_stored(producer, batch, &store->totals, stored);
     }
