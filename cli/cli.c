@@ -63,7 +63,7 @@ int cli_run(const char *command, cli_fn *fn, int argc, char **argv)
 static const char *nearest_sub(const struct sub *subs, const char *word)
 {
     for (; subs->name != NULL; subs++) {
-        if (args_distance(subs->name, word) <= 2) {
+        if (args_distance(subs->name, word) <= (strlen(word) < 4 ? 1 : 2)) {
             return subs->name;
         }
     }

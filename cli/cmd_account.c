@@ -33,7 +33,7 @@ const char cmd_account_help[] =
 
 static int print_accounts(const cJSON *items)
 {
-    static const char *const HEADS[] = {"ID", "NAME", "STATE", "CURRENCY", "PRICE BOOK", "CREATED", NULL};
+    static const char *const HEADS[] = {"ID", "~NAME", "STATE", "?CURRENCY", "?PRICE BOOK", "?CREATED", NULL};
     char text[64], time[64];
     struct table table;
     const cJSON *item = NULL;
@@ -80,13 +80,16 @@ static int print_account(const struct cli *cli)
         {"created", "created_at"},
     };
     char text[64];
+    char time[64];
 
     if (cli->json) {
         return cli_print_json(cli);
     }
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         const char *value = cli_text(cli->tree, ROWS[i][1], text);
-        (void)printf("%-13s %s\n", ROWS[i][0], value[0] != '\0' ? value : "-");
+        bool at = strstr(ROWS[i][1], "_at") != NULL;
+        cli_time(value, time);
+        (void)printf("%-13s %s%s\n", ROWS[i][0], at ? time : value[0] != '\0' ? value : "-", at ? " UTC" : "");
     }
     return 0;
 }
@@ -185,7 +188,7 @@ static int account_show(struct cli *cli, struct err *err)
 
 static int account_credits(struct cli *cli, struct err *err)
 {
-    static const char *const HEADS[] = {"ID", "KIND", ">GRANTED", ">LEFT", "CURRENCY", "EXPIRES", "REASON", NULL};
+    static const char *const HEADS[] = {"ID", "KIND", ">GRANTED", ">LEFT", "CURRENCY", "EXPIRES", "~REASON", NULL};
     const cJSON *items = NULL, *item = NULL;
     char text[64], time[64];
     struct buf path = {0};

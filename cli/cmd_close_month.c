@@ -102,7 +102,7 @@ static int wait_for_end(struct cli *cli, const char *path, const char *month, st
 
 static void print_parked(const cJSON *parked)
 {
-    static const char *const HEADS[] = {"PARKED", "WHY", NULL};
+    static const char *const HEADS[] = {"PARKED", "~WHY", NULL};
     char text[64];
     const cJSON *item = NULL;
     struct table table;

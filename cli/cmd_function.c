@@ -36,8 +36,8 @@ const char cmd_function_help[] =
     "  farthing function deploy build/resize.zip --account demo --runtime provided\n"
     "  farthing function list demo\n";
 
-static const char *const HEADS[] = {"NAME",       "VERSION",     "RUNTIME",  "HANDLER", ">MEMORY MIB",
-                                    ">TIMEOUT S", ">CODE BYTES", "MODIFIED", NULL};
+static const char *const HEADS[] = {"~NAME",      "VERSION",      "RUNTIME",   "?HANDLER", ">MEMORY MIB",
+                                    ">TIMEOUT S", "?>CODE BYTES", "?MODIFIED", NULL};
 
 static void print_functions(const cJSON *items)
 {
@@ -268,21 +268,22 @@ static int function_call(struct cli *cli, const struct arg *args, const char *me
 
 static int function_show(struct cli *cli, struct err *err)
 {
-    static const char *const NAMES[] = {"id",
-                                        "name",
-                                        "version",
-                                        "runtime",
-                                        "handler",
-                                        "architecture",
-                                        "memory_mb",
-                                        "timeout_s",
-                                        "ephemeral_storage_mb",
-                                        "network",
-                                        "description",
-                                        "reserved_concurrency",
-                                        "provisioned_concurrency",
-                                        "created_at",
-                                        "modified_at"};
+    static const char *const ROWS[][3] = {{"id", "id", ""},
+                                          {"name", "name", ""},
+                                          {"version", "version", ""},
+                                          {"runtime", "runtime", ""},
+                                          {"handler", "handler", ""},
+                                          {"architecture", "architecture", ""},
+                                          {"memory", "memory_mb", " MiB"},
+                                          {"time limit", "timeout_s", " s"},
+                                          {"ephemeral storage", "ephemeral_storage_mb", " MiB"},
+                                          {"network", "network", ""},
+                                          {"description", "description", ""},
+                                          {"reserved concurrency", "reserved_concurrency", ""},
+                                          {"provisioned concurrency", "provisioned_concurrency", ""},
+                                          {"created", "created_at", " UTC"},
+                                          {"modified", "modified_at", " UTC"}};
+    char time[64];
     char text[64];
     const cJSON *pair = NULL;
     const struct arg args[] = {A_END};
@@ -293,9 +294,15 @@ static int function_show(struct cli *cli, struct err *err)
     if (cli->json) {
         return cli_print_json(cli);
     }
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        const char *value = cli_text(cli->tree, NAMES[i], text);
-        (void)printf("%-23s %s\n", NAMES[i], value[0] != '\0' ? value : "-");
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
+        const char *value = cli_text(cli->tree, ROWS[i][1], text);
+        bool at = strstr(ROWS[i][1], "_at") != NULL;
+        cli_time(value, time);
+        (void)printf("%-23s %s%s\n", ROWS[i][0],
+                     at                 ? time
+                     : value[0] != '\0' ? value
+                                        : "-",
+                     value[0] != '\0' ? ROWS[i][2] : "");
     }
     cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(cli->tree, "environment"))
     {

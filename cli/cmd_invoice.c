@@ -30,7 +30,7 @@ const char cmd_invoice_help[] = "farthing invoice list ACCOUNT\n"
 
 static int invoice_list(struct cli *cli, struct err *err)
 {
-    static const char *const HEADS[] = {"ID", "NUMBER", "MONTH", "STATE", ">TOTAL", "CURRENCY", "ISSUED", NULL};
+    static const char *const HEADS[] = {"ID", "NUMBER", "MONTH", "STATE", ">TOTAL", "CURRENCY", "?ISSUED", NULL};
     const cJSON *items = NULL, *item = NULL;
     char text[64], time[64];
     struct buf path = {0};
@@ -67,21 +67,45 @@ static int invoice_list(struct cli *cli, struct err *err)
     return 0;
 }
 
-static void print_lines(const cJSON *lines)
+/* Compute is stored in MB-ms and priced by the GB-second: shown as it is priced. */
+static void quantity_text(const cJSON *line, char quantity[64])
 {
-    static const char *const HEADS[] = {">LINE", "WHAT", ">QUANTITY", ">PRICE", ">AMOUNT", NULL};
     char text[64];
+    if (strcmp(cli_text(line, "kind", text), "usage") != 0) {
+        quantity[0] = '\0';
+    } else if (strcmp(cli_text(line, "unit", text), "MB-ms") == 0) {
+        char gb_s[48];
+        cli_gb_s(cli_i64(line, "quantity"), gb_s);
+        (void)snprintf(quantity, 64, "%s", gb_s);
+    } else {
+        quantity_format(cli_text(line, "quantity", text), 3, quantity);
+    }
+}
+
+static void print_lines(const cJSON *lines, const char *total)
+{
+    static const char *const HEADS[] = {"?>LINE", "~WHAT", ">QUANTITY", "?UNIT", ">UNIT PRICE", ">AMOUNT", NULL};
+    char text[64];
+    char quantity[64];
     const cJSON *line = NULL;
     struct table table;
 
     table_init(&table, HEADS);
     cJSON_ArrayForEach(line, lines)
     {
+        const cJSON *detail = cJSON_GetObjectItemCaseSensitive(line, "detail");
         table_text(&table, cli_text(line, "line|number", text));
         table_text(&table, cli_text(line, "description", text));
-        table_text(&table, cli_text(line, "pricing_quantity|quantity", text));
-        table_text(&table, cli_text(line, "unit_price|contracted_price|price", text));
+        quantity_text(line, quantity);
+        table_text(&table, quantity);
+        table_text(&table, cli_text(detail, "pricing_unit", text));
+        table_text(&table, quantity[0] != '\0' ? cli_text(line, "unit_price|contracted_price|price", text) : NULL);
         table_text(&table, cli_text(line, "amount", text));
+    }
+    table_rule(&table);
+    const char *const foot[] = {" ", "total", " ", " ", " ", total};
+    for (size_t i = 0; i < sizeof foot / sizeof foot[0]; i++) {
+        table_text(&table, foot[i]);
     }
     table_print(&table, stdout);
     table_free(&table);
@@ -89,8 +113,11 @@ static void print_lines(const cJSON *lines)
 
 static int invoice_show(struct cli *cli, struct err *err)
 {
-    static const char *const ROWS[] = {"number", "id",  "month", "state", "issued_at",
-                                       "due_at", "net", "tax",   "total", "currency"};
+    static const char *const ROWS[][2] = {
+        {"number", "number"}, {"id", "id"},       {"month", "month"},       {"state", "state"},      {"net", "net"},
+        {"tax", "tax"},       {"total", "total"}, {"currency", "currency"}, {"issued", "issued_at"}, {"due", "due_at"}};
+    char total[64] = "";
+    char time[64];
     struct buf path = {0};
     char text[64];
     const cJSON *items = NULL;
@@ -105,13 +132,16 @@ static int invoice_show(struct cli *cli, struct err *err)
         rc = cli_print_json(cli);
     } else if (rc == 0) {
         for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
-            const char *value = cli_text(cli->tree, ROWS[i], text);
-            (void)printf("%-10s %s\n", ROWS[i], value[0] != '\0' ? value : "-");
+            const char *value = cli_text(cli->tree, ROWS[i][1], text);
+            bool at = strstr(ROWS[i][1], "_at") != NULL && value[0] != '\0';
+            cli_time(value, time);
+            (void)printf("%-9s %s%s\n", ROWS[i][0], at ? time : value[0] != '\0' ? value : "-", at ? " UTC" : "");
         }
+        (void)snprintf(total, sizeof total, "%s", cli_text(cli->tree, "total", text));
         buf_puts(&path, "/lines");
         rc = cli_list(cli, buf_text(&path), &items, err);
         if (rc == 0) {
-            print_lines(items);
+            print_lines(items, total);
         }
     }
     buf_free(&path);

@@ -39,8 +39,8 @@ static void keys_path(struct buf *path, const char *account)
 
 static void print_keys(const cJSON *items)
 {
-    static const char *const HEADS[] = {"ID",        "SCOPE",   "STARTS WITH", "NAME", "CREATED",
-                                        "LAST USED", "EXPIRES", "REVOKED",     NULL};
+    static const char *const HEADS[] = {"ID",        "SCOPE",    "STARTS WITH", "~NAME", "?CREATED",
+                                        "LAST USED", "?EXPIRES", "?REVOKED",    NULL};
     static const char *const TIMES[] = {"created_at", "last_used_at", "expires_at", "revoked_at"};
     char text[64], time[64];
     struct table table;
@@ -80,7 +80,8 @@ static int key_list(struct cli *cli, struct err *err)
     if (cli->json) {
         rc = cli_print_json(cli);
     } else if (cJSON_GetArraySize(items) == 0) {
-        (void)puts("No keys yet. Make one: farthing key create ACCOUNT");
+        (void)printf("No keys yet. Make one: farthing key create %s\n",
+                     cli->words.count == 1 ? cli->words.items[0] : "ACCOUNT");
     } else {
         print_keys(items);
     }

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/cmd.h"
@@ -9,7 +10,7 @@
 const char cmd_logs_help[] = "farthing logs ACCOUNT/FUNCTION [OPTIONS]\n"
                              "\n"
                              "  --follow           also the lines that come, until Ctrl-C\n"
-                             "  --since TIME       RFC 3339, or a date\n"
+                             "  --since TIME       RFC 3339, or a date (an hour ago)\n"
                              "  --limit N          the newest N lines (100)\n"
                              "  --account ACCOUNT  when the function is named alone (FARTHING_ACCOUNT)\n"
                              "\n"
@@ -19,7 +20,8 @@ const char cmd_logs_help[] = "farthing logs ACCOUNT/FUNCTION [OPTIONS]\n"
 
 static int print_piece(const char *bytes, size_t length, void *ctx)
 {
-    (void)ctx;
+    bool *printed = ctx;
+    *printed = *printed || length > 0;
     return fwrite(bytes, 1, length, stdout) == length && fflush(stdout) == 0 ? 0 : -1;
 }
 
@@ -27,6 +29,7 @@ static int logs(struct cli *cli, struct err *err)
 {
     const char *since = NULL, *account = NULL;
     bool follow = false;
+    bool printed = false;
     int64_t limit = 100;
     char names[3][128], limit_text[24];
     struct buf path = {0};
@@ -48,8 +51,13 @@ static int logs(struct cli *cli, struct err *err)
                              .accept = cli->json && !follow ? "application/json"
                                        : cli->json          ? "application/x-ndjson"
                                                             : "text/plain",
-                             .on_piece = print_piece};
+                             .on_piece = print_piece,
+                             .ctx = &printed};
     rc = rest_run(cli->rest, &call, &cli->answer, err);
+    if (rc == 0 && !printed && !follow && !cli->json && isatty(STDERR_FILENO) == 1) {
+        (void)fprintf(stderr, since != NULL ? "Nothing was printed since then.\n"
+                                            : "Nothing was printed in the last hour; --since looks further back.\n");
+    }
     buf_free(&path);
     return rc;
 }

@@ -45,7 +45,7 @@ const char cmd_prices_help[] =
 
 static int prices_list(struct cli *cli, struct err *err)
 {
-    static const char *const HEADS[] = {"NAME", ">VERSION", "CURRENCY", "EFFECTIVE FROM", "CREATED", NULL};
+    static const char *const HEADS[] = {"NAME", ">VERSION", "CURRENCY", "EFFECTIVE FROM", "?CREATED", NULL};
     const cJSON *items = NULL, *item = NULL;
     char text[64], time[64];
     struct table table;

@@ -71,12 +71,12 @@ struct quota_widths {
     int name, used, held, available, limit, bar;
 };
 
-/* For people: at most six decimals; --json has all of them. */
+/* For people: three decimals at most, money as it is; --json has all of them. */
 static void shorten(const char *text, char shown[32])
 {
-    const char *point = strchr(text, '.');
-    int length = point != NULL && strlen(point) > 7 ? (int)(point - text) + 7 : (int)strlen(text);
-    (void)snprintf(shown, 32, "%.*s", length < 31 ? length : 31, text);
+    char full[64];
+    quantity_format(text, 3, full);
+    (void)snprintf(shown, 32, "%.31s", full);
 }
 
 static void row_read(const cJSON *item, struct quota_row *row)

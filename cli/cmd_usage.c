@@ -33,6 +33,19 @@ struct usage_words {
     bool csv, all;
 };
 
+/* "--by day" is meant well. */
+static int check_by(const struct usage_words *words, struct err *err)
+{
+    static const char *const TIMES[] = {"hour", "day", "month"};
+    for (size_t i = 0; words->by != NULL && i < sizeof TIMES / sizeof TIMES[0]; i++) {
+        if (strcmp(words->by, TIMES[i]) == 0) {
+            return err_field(err, "by", "--by %s: a row for each %s is --granularity %s", words->by, words->by,
+                             words->by);
+        }
+    }
+    return 0;
+}
+
 static void usage_path(const struct usage_words *words, const char *account, struct buf *path)
 {
     char limit[24];
@@ -72,13 +85,13 @@ static void add_column(struct columns *columns, const char *head, const char *na
 static void choose_columns(const cJSON *first, struct columns *columns)
 {
     static const char *const LABELS[][2] = {
-        {"TIME", "at"},         {"ACCOUNT", "account"},       {"FUNCTION", "function"},
+        {"TIME", "at"},         {"ACCOUNT", "account"},       {"~FUNCTION", "function"},
         {"VERSION", "version"}, {">MEMORY MIB", "memory_mb"}, {"ARCHITECTURE", "architecture"},
         {"STATUS", "status"}};
     static const char *const SUMS[][2] = {{">INVOCATIONS", "invocations"}, {">ERRORS", "errors"},
-                                          {">THROTTLES", "throttles"},     {">COLD", "cold_starts"},
-                                          {">BILLED MS", "billed_ms"},     {">GB-S", "mb_ms"},
-                                          {">P95 MS", "p95_us"},           {">PEAK MIB", "peak_kib_max"}};
+                                          {"?>THROTTLES", "throttles"},    {"?>COLD", "cold_starts"},
+                                          {"?>BILLED MS", "billed_ms"},    {">GB-S", "mb_ms"},
+                                          {">P95 MS", "p95_us"},           {"?>PEAK MIB", "peak_kib_max"}};
 
     for (size_t i = 0; i < sizeof LABELS / sizeof LABELS[0]; i++) {
         if (cJSON_HasObjectItem(first, LABELS[i][1])) {
@@ -251,6 +264,9 @@ static int usage(struct cli *cli, struct err *err)
     }
     if (words.all && words.function != NULL) {
         return err_field(err, "function", "--function belongs to one account, not to --all");
+    }
+    if (check_by(&words, err) != 0) {
+        return -1;
     }
     usage_path(&words, words.all ? NULL : cli->words.items[0], &path);
     rc = usage_ask(cli, &words, buf_text(&path), err);

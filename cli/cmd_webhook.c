@@ -27,7 +27,7 @@ const char cmd_webhook_help[] =
 
 static int print_list(struct cli *cli, const cJSON *items)
 {
-    static const char *const HEADS[] = {"ID", "URL", "EVENTS", "ENABLED", "CREATED", NULL};
+    static const char *const HEADS[] = {"ID", "~URL", "~EVENTS", "ENABLED", "?CREATED", NULL};
     char text[64], time[64];
     struct table table;
     const cJSON *item = NULL, *event = NULL;
@@ -171,8 +171,8 @@ static const char *state_of(const cJSON *item, char text[64])
 
 static int webhook_log(struct cli *cli, struct err *err)
 {
-    static const char *const HEADS[] = {"CREATED", "EVENT",    "STATE",      ">TRIES",
-                                        ">STATUS", "NEXT TRY", "LAST ERROR", NULL};
+    static const char *const HEADS[] = {"CREATED", "~EVENT",    "STATE",       "?>TRIES",
+                                        ">STATUS", "?NEXT TRY", "~LAST ERROR", NULL};
     char text[64], time[64];
     struct table table;
     const cJSON *item = NULL;

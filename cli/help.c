@@ -73,7 +73,7 @@ const struct cmd *help_find(const char *name)
 
 void help_unknown(const char *name)
 {
-    int distance = 3;
+    int distance = strlen(name) < 4 ? 2 : 3; /* of three letters two are no likeness */
     const char *best = NULL;
 
     for (const struct cmd *cmd = COMMANDS; cmd->name != NULL; cmd++) {

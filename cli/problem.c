@@ -63,8 +63,32 @@ static void add_quota(const cJSON *problem, const char *detail, struct buf *text
     }
 }
 
+/* What is not there, and the command that shows what is. */
+static void add_lists(const char *detail, struct buf *text)
+{
+    static const char *const LISTS[][2] = {{"there is no account", "farthing account list"},
+                                           {"there is no key", "farthing key list ACCOUNT"},
+                                           {"there is no such price book", "farthing prices list"},
+                                           {"there is no such invoice", "farthing invoice list ACCOUNT"},
+                                           {"there is no invoice", "farthing invoice list ACCOUNT"},
+                                           {"there is no function", "farthing function list ACCOUNT"}};
+    bool function = strncmp(detail, "function ", 9) == 0 && strstr(detail, "does not exist") != NULL;
+    for (size_t i = 0; i < sizeof LISTS / sizeof LISTS[0]; i++) {
+        if (strncmp(detail, LISTS[i][0], strlen(LISTS[i][0])) == 0) {
+            buf_printf(text, "\n  `%s` shows what there is", LISTS[i][1]);
+            return;
+        }
+    }
+    if (function) {
+        buf_puts(text, "\n  `farthing function list ACCOUNT` shows what there is");
+    }
+}
+
 static void add_advice(long status, const char *detail, const char *key_from, struct buf *text)
 {
+    if (status == 404) {
+        add_lists(detail, text);
+    }
     if (status == 401 && key_from == NULL) {
         buf_puts(text, "\n  no key was given: use --key, FARTHING_KEY, or --data-dir of a node on this machine");
     } else if (status == 401) {

@@ -1,5 +1,6 @@
 #include "cli/table.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,6 +9,8 @@
 #include "common/check.h"
 
 #define RULE "\001"
+#define CUT_MIN 10 /* characters that words keep */
+#define HEAD_MARKS ">~?"
 
 void table_init(struct table *table, const char *const *heads)
 {
@@ -64,6 +67,21 @@ void number_format(int64_t value, char text[32])
     text[at] = '\0';
 }
 
+void quantity_format(const char *decimal, int places, char text[64])
+{
+    char whole[32];
+    char *end = NULL;
+    errno = 0;
+    long long value = strtoll(decimal, &end, 10);
+
+    if (end == decimal || errno != 0 || (*end != '\0' && *end != '.') || decimal[0] == '-') {
+        (void)snprintf(text, 64, "%.63s", decimal);
+        return;
+    }
+    number_format(value, whole);
+    (void)snprintf(text, 64, "%s%.*s", whole, places > 0 ? places + 1 : 0, end);
+}
+
 void kib_format(int64_t kib, char text[32])
 {
     int64_t tenths = (kib * 10 + 512) / 1024;
@@ -92,7 +110,27 @@ static size_t text_width(const char *text)
 
 static const char *head_text(const char *head)
 {
-    return head[0] == '>' ? head + 1 : head;
+    return head + strspn(head, HEAD_MARKS);
+}
+
+static bool head_has(const char *head, char mark)
+{
+    const char *found = strchr(head, mark);
+    return found != NULL && found < head_text(head);
+}
+
+/* The first width characters, the last of them an ellipsis when more were there. */
+static void print_cut(FILE *out, const char *text, size_t width)
+{
+    for (size_t put = 0; *text != '\0'; text++) {
+        bool begins = ((unsigned char)*text & 0xc0u) != 0x80u;
+        if (begins && put + 1 == width) {
+            (void)fputs("…", out);
+            return;
+        }
+        put += begins;
+        (void)fputc(*text, out);
+    }
 }
 
 /* The last column has no padding on its right. */
@@ -101,7 +139,9 @@ static void print_cell(FILE *out, const char *text, size_t width, bool right, bo
     size_t own = text_width(text);
     int pad = width > own ? (int)(width - own) : 0;
 
-    if (right) {
+    if (own > width) {
+        print_cut(out, text, width);
+    } else if (right) {
         (void)fprintf(out, "%*s%s", pad, "", text);
     } else {
         (void)fprintf(out, "%s%*s", text, last ? 0 : pad, "");
@@ -117,9 +157,36 @@ static void print_rule(FILE *out, size_t width, bool last)
     (void)fputs(last ? "\n" : "  ", out);
 }
 
-void table_print(const struct table *table, FILE *out)
+static size_t width_sum(const struct table *table, const size_t widths[TABLE_COLUMNS_MAX])
 {
-    size_t widths[TABLE_COLUMNS_MAX];
+    size_t sum = 0;
+    for (int i = 0; i < table->columns; i++) {
+        sum += widths[i] > 0 ? widths[i] + 2 : 0;
+    }
+    return sum > 2 ? sum - 2 : 0;
+}
+
+/* On a terminal that is too narrow: what may be left out goes (width 0), then words are cut. */
+static void fit(const struct table *table, size_t widths[TABLE_COLUMNS_MAX], size_t room)
+{
+    for (int i = table->columns - 1; i >= 0 && width_sum(table, widths) > room; i--) {
+        widths[i] = head_has(table->heads[i], '?') ? 0 : widths[i];
+    }
+    while (width_sum(table, widths) > room) {
+        int widest = -1;
+        for (int i = 0; i < table->columns; i++) {
+            bool words = head_has(table->heads[i], '~') && widths[i] > CUT_MIN;
+            widest = words && (widest < 0 || widths[i] > widths[widest]) ? i : widest;
+        }
+        if (widest < 0) {
+            return;
+        }
+        widths[widest]--;
+    }
+}
+
+static void measure(const struct table *table, size_t widths[TABLE_COLUMNS_MAX])
+{
     const char *cell = buf_text(&table->text);
 
     for (int i = 0; i < table->columns; i++) {
@@ -131,21 +198,53 @@ void table_print(const struct table *table, FILE *out)
         widths[column] = width > widths[column] ? width : widths[column];
         cell += strlen(cell) + 1;
     }
+}
+
+static void print_left_out(const struct table *table, const size_t widths[TABLE_COLUMNS_MAX], FILE *out)
+{
+    const char *before = "too narrow for: ";
+    for (int i = 0; i < table->columns; i++) {
+        if (widths[i] == 0) {
+            (void)fprintf(out, "%s%s%s", before[0] == 't' ? color(out, COLOR_DIM) : "", before,
+                          head_text(table->heads[i]));
+            before = ", ";
+        }
+    }
+    if (before[0] != 't') {
+        (void)fprintf(out, "%s\n", color(out, COLOR_NONE));
+    }
+}
+
+void table_print(const struct table *table, FILE *out)
+{
+    size_t widths[TABLE_COLUMNS_MAX];
+    const char *cell = buf_text(&table->text);
+    int last = 0;
+
+    measure(table, widths);
+    if (isatty(fileno(out)) == 1) {
+        fit(table, widths, (size_t)table_columns(out));
+    }
+    for (int i = 0; i < table->columns; i++) {
+        last = widths[i] > 0 ? i : last;
+    }
     (void)fputs(color(out, COLOR_BOLD), out);
     for (int i = 0; i < table->columns; i++) {
-        print_cell(out, head_text(table->heads[i]), widths[i], table->heads[i][0] == '>', i + 1 == table->columns);
+        if (widths[i] > 0) {
+            print_cell(out, head_text(table->heads[i]), widths[i], head_has(table->heads[i], '>'), i == last);
+        }
     }
     (void)fputs(color(out, COLOR_NONE), out);
-    cell = buf_text(&table->text);
     for (int64_t i = 0; i < table->cells; i++) {
         int column = (int)(i % table->columns);
-        if (strcmp(cell, RULE) == 0) {
-            print_rule(out, widths[column], column + 1 == table->columns);
-        } else {
-            print_cell(out, cell, widths[column], table->heads[column][0] == '>', column + 1 == table->columns);
+        if (widths[column] > 0 && strcmp(cell, RULE) == 0) {
+            print_rule(out, widths[column], column == last);
+        } else if (widths[column] > 0) {
+            print_cell(out, cell, widths[column], head_has(table->heads[column], '>'), column == last);
         }
         cell += strlen(cell) + 1;
     }
+    print_left_out(table, widths, out);
 }
 
 int table_columns(FILE *out)

@@ -1,8 +1,12 @@
 /*
  * table.h - aligned tables and a little colour for people.
  *
- * Columns:   a head that starts with '>' is right-aligned (numbers). Widths count UTF-8 characters.
+ * Columns:   marks before a head say what its column is: '>' right-aligned (numbers), '?' may be left out where a
+ *            terminal is too narrow (the last first, and it is said), '~' words that may be cut then. Widths count
+ *            UTF-8 characters.
+ *
  * Colour:    only on a terminal, and not when NO_COLOR is set or TERM is dumb; color() gives "" then.
+ *
  * Ownership: table_free; cells are copied. Threads: one at a time.
  */
 #ifndef FARTHING_CLI_TABLE_H
@@ -34,6 +38,9 @@ void table_print(const struct table *table, FILE *out);
 void table_free(struct table *table);
 
 void number_format(int64_t value, char text[32]);
+/* A decimal as the API gives it, for people: "9967.90543" with 3 places is "9,967.905", "20000" is "20,000"; digits
+ * behind are cut. What is not a decimal stays as it is. */
+void quantity_format(const char *decimal, int places, char text[64]);
 /* "12.3 MiB" from KiB; "1.5 GB-s" style helpers stay with their commands. */
 void kib_format(int64_t kib, char text[32]);
 /* "1.234 ms", "2.50 s" from microseconds. */

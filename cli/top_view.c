@@ -349,20 +349,6 @@ static void draw_bar(const struct top_view *view, const struct top_quota *quota,
     tone(view, out, PLAIN);
 }
 
-/* "9967.9054375" as "9,967.905"; what is not such a number stays as it is. */
-static void quantity_text(const char *plain, char text[64])
-{
-    char whole[32];
-    char *end = NULL;
-    long long value = strtoll(plain, &end, 10);
-    number_format(value, whole);
-    if (end == plain || (*end != '\0' && *end != '.')) {
-        (void)snprintf(text, 64, "%.63s", plain);
-    } else {
-        (void)snprintf(text, 64, "%s%.4s", whole, end);
-    }
-}
-
 static void draw_quotas(const struct top_view *view, int columns, struct buf *out)
 {
     int name = 0;
@@ -377,8 +363,8 @@ static void draw_quotas(const struct top_view *view, int columns, struct buf *ou
         char text[160];
         char used[64];
         char limit[64];
-        quantity_text(quota->used, used);
-        quantity_text(quota->limit, limit);
+        quantity_format(quota->used, 3, used);
+        quantity_format(quota->limit, 3, limit);
         put_spaces(out, name - put_cut(out, quota->name, name) + GAP);
         draw_bar(view, quota, bar, out);
         (void)snprintf(text, sizeof text, "%s%4" PRId64 " %%  %s of %s", "  ", quota->percent, used, limit);
