@@ -123,7 +123,7 @@ await Promise.all(LOOKS.map(([look, options]) => everyPage(look, options, "far_a
   await page.evaluate(() => { location.hash = "#/"; });
   await state("failing");
   await page.waitForSelector("#banner:not([hidden])");
-  check((await text(page, "#banner")).includes("the database cannot be reached"), "the problem is shown");
+  check((await text(page, "#banner")).includes("The database cannot be reached"), "the problem is shown");
   await accessible(page, "failing");
   await state("fine");
   await page.click("#banner button");

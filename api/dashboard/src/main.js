@@ -93,7 +93,7 @@ function frame(name, view, detail) {
 ui.toast = (text) => {
   const banner = document.getElementById("banner");
   if (!banner) return;
-  banner.replaceChildren(h("span", {}, text), h("button", { type: "button", class: "small", onclick: () => refresh() }, "Try now"));
+  banner.replaceChildren(h("span", {}, text.replace(/^[a-z]/, (c) => c.toUpperCase())), h("button", { type: "button", class: "small", onclick: () => refresh() }, "Try now"));
   banner.hidden = false;
 };
 
