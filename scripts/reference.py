@@ -125,9 +125,9 @@ LIMITS = {
     "CONFIG_FILE_BYTES_MAX": ("Command line", "configuration file", "bytes"),
     "REST_BODY_BYTES_MAX": ("Command line", "answer it reads", "bytes"),
 }
-# Limits of headers that no user meets: sizes of buffers, batches and retries inside.
+# Limits of headers that no user meets (those of *_internal.h and cli/ need no mention): sizes of buffers, batches and retries inside.
 INSIDE = set("""
-ACCOUNT_ID_MAX API_BATCH_MAX ARG_LIST_MAX AWS_PRODUCTS_MAX AWS_REGIONS_MAX BILL_FILES_MAX CLOSER_ACCOUNTS_BYTES_MAX CLOSE_BATCH_MAX
+ACCOUNT_ID_MAX ADMISSION_ROOMS_MAX API_BATCH_MAX ARG_LIST_MAX AWS_PRODUCTS_MAX AWS_REGIONS_MAX BILL_FILES_MAX CLOSER_ACCOUNTS_BYTES_MAX CLOSE_BATCH_MAX
 CLOSE_CURRENCIES_MAX CONFIG_KEYS_MAX CSV_FIELDS_MAX CSV_ROW_BYTES_MAX EMBEDDED_PATH_MAX ENGINE_ERROR_BYTES_MAX ENGINE_QUEUE_MAX
 ENGINE_SPOOL_FILL_MAX ERR_FIELD_BYTES_MAX ERR_TEXT_BYTES_MAX EXACT_DECIMALS_MAX HTTP_FIELDS_MAX IDEM_BYTES_MAX
 JSON_WRITER_DEPTH_MAX LATENCY_COUNT_MAX LAUNCH_FILES_MAX LAUNCH_TEXT_BYTES_MAX LEASE_UNITS_MAX LOG_LINE_BYTES_MAX MERKLE_PATH_MAX
@@ -252,7 +252,7 @@ def limits(program):
         for macro, value in re.findall(r"^#define (\w+_(?:MAX|MIN)) +(.+)$", text_of(name), re.M):
             if macro.endswith("_MAX") or macro in LIMITS:
                 found.setdefault(macro, value)
-    for name in sources("_internal.h"):
+    for name in [name for name in sources(".h") if name.endswith("_internal.h") or "/cli/" in name]:
         for macro in re.findall(r"^#define (\w+_MAX) ", text_of(name), re.M):
             if macro not in LIMITS and macro not in INSIDE:
                 found.pop(macro, None)
