@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/cmd.h"
+#include "cli/table.h"
 #include "common/buf.h"
 #include "common/err.h"
 #include "common/fs.h"
@@ -18,6 +19,29 @@ const char cmd_events_help[] = "farthing events send FILE|- [--batch]\n"
                                "  farthing events send --batch events.json --json\n";
 
 #define EVENTS_BYTES_MAX (8 * 1024 * 1024)
+
+/* What became of them; an event that was rejected is named with its place and rule. Gives the exit code. */
+static int print_intake(const struct cli *cli)
+{
+    cJSON *tree = cJSON_ParseWithLength(buf_text(&cli->answer.body), cli->answer.body.length);
+    const cJSON *item = NULL;
+    char counts[3][32];
+    char text[64];
+    char index[64];
+    static const char *const NAMES[] = {"accepted", "duplicates", "rejected_count"};
+    int64_t rejected = cli_i64(tree, "rejected_count");
+
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        number_format(cli_i64(tree, NAMES[i]), counts[i]);
+    }
+    (void)printf("%s accepted, %s counted before, %s rejected\n", counts[0], counts[1], counts[2]);
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(tree, "rejected"))
+    {
+        (void)printf("  event %s: %s\n", cli_text(item, "index", index), cli_text(item, "detail", text));
+    }
+    cJSON_Delete(tree);
+    return rejected > 0 ? CMD_FAILED : CMD_OK;
+}
 
 static int events_send(struct cli *cli, struct err *err)
 {
@@ -39,10 +63,8 @@ static int events_send(struct cli *cli, struct err *err)
                                      batch ? "application/cloudevents-batch+json" : "application/cloudevents+json"};
         rc = rest_run(cli->rest, &call, &cli->answer, err);
     }
-    if (rc == 0 && (cli->json || cli->answer.body.length > 0)) {
-        rc = cli_print_json(cli);
-    } else if (rc == 0) {
-        (void)puts("accepted");
+    if (rc == 0) {
+        rc = cli->json ? cli_print_json(cli) : print_intake(cli);
     }
     buf_free(&body);
     return rc;

@@ -73,6 +73,7 @@ struct columns {
     const char *heads[TABLE_COLUMNS_MAX + 1];
     const char *names[TABLE_COLUMNS_MAX];
     int labels, count;
+    const cJSON *accounts; /* may be NULL */
 };
 
 static void add_column(struct columns *columns, const char *head, const char *name)
@@ -128,6 +129,21 @@ static void print_number(struct table *table, const cJSON *row, const char *name
     }
 }
 
+/* Ids of accounts as names, where the first page of accounts has them. */
+static const char *name_of(const cJSON *accounts, const char *id)
+{
+    const cJSON *account = NULL;
+    char text[64];
+
+    cJSON_ArrayForEach(account, accounts)
+    {
+        if (strcmp(cli_text(account, "id", text), id) == 0) {
+            return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(account, "name"));
+        }
+    }
+    return id;
+}
+
 static void print_row(struct table *table, const struct columns *columns, const cJSON *row, const char *label)
 {
     char text[64], time[64];
@@ -141,6 +157,8 @@ static void print_row(struct table *table, const struct columns *columns, const 
         } else if (strcmp(name, "at") == 0) {
             cli_time(cli_text(row, name, text), time);
             table_text(table, time);
+        } else if (strcmp(name, "account") == 0) {
+            table_text(table, name_of(columns->accounts, cli_text(row, name, text)));
         } else {
             table_text(table, cli_text(row, name, text));
         }
@@ -160,12 +178,12 @@ static void print_age(const cJSON *tree)
     (void)printf("%s\n", color(stdout, COLOR_NONE));
 }
 
-static int print_rows(const cJSON *tree)
+static int print_rows(const cJSON *tree, const cJSON *accounts)
 {
     const cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "items");
     const cJSON *total = cJSON_GetObjectItemCaseSensitive(tree, "total");
     const cJSON *row = NULL;
-    struct columns columns = {0};
+    struct columns columns = {.accounts = accounts};
     struct table table;
 
     if (cJSON_GetArraySize(items) == 0) {
@@ -225,6 +243,25 @@ static int to_stdout(const char *bytes, size_t length, void *ctx)
     return fwrite(bytes, 1, length, stdout) == length ? 0 : -1;
 }
 
+/* Rows by account show names, which another answer has. */
+static int print_people(struct cli *cli, struct err *err)
+{
+    cJSON *usage = cli->tree;
+    const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(usage, "items"), 0);
+    int rc = 0;
+
+    if (!cJSON_HasObjectItem(first, "account")) {
+        return print_rows(usage, NULL);
+    }
+    cli->tree = NULL;
+    rc = cli_call(cli, "GET", "/v1/accounts?limit=1000", NULL, err);
+    if (rc == 0) {
+        rc = print_rows(usage, cJSON_GetObjectItemCaseSensitive(cli->tree, "items"));
+    }
+    cJSON_Delete(usage);
+    return rc;
+}
+
 static int usage_ask(struct cli *cli, const struct usage_words *words, const char *path, struct err *err)
 {
     if (words->csv) {
@@ -237,7 +274,7 @@ static int usage_ask(struct cli *cli, const struct usage_words *words, const cha
     if (cJSON_HasObjectItem(cli->tree, "records")) {
         return print_totals(cli);
     }
-    return cli->json ? cli_print_json(cli) : print_rows(cli->tree);
+    return cli->json ? cli_print_json(cli) : print_people(cli, err);
 }
 
 static int usage(struct cli *cli, struct err *err)
