@@ -168,9 +168,7 @@ static int verify_records(struct cli *cli, const struct verify_words *words, str
     } else {
         (void)printf("does not match: %s\n", result.difference);
         if (words->prices == NULL) {
-            (void)puts(
-                "  rated with the price book that ships with this program; if the bill has another: farthing prices "
-                "show NAME > book.json, and --price-book book.json");
+            (void)puts("  rated with the price book that ships with this program; --price-book takes another");
         }
     }
     rc = result.matches ? CMD_OK : CMD_FAILED;
