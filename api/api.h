@@ -35,6 +35,7 @@ struct api_options {
     const char *issuer;
     const struct party *issuer_party; /* address and tax number of the issuer; NULL: none */
     const char *region;
+    int head_wait_s; /* a client has so long for the head of a request; 0: GUESTS_HEAD_WAIT_S */
     const char *data_dir;
     const uint8_t *node_key;
     int64_t node_id;
@@ -42,7 +43,7 @@ struct api_options {
     struct admission *admission;   /* NULL likewise */
     struct aggregator *aggregator; /* NULL: this node stores no records */
     struct farthing_hook *hook;
-    struct closer *closer; /* NULL: this node closes no months */
+    struct closer *closer;            /* NULL: this node closes no months */
     void (*price_changed)(void *ctx); /* a price book or an account's book changed */
     void *price_ctx;
 };

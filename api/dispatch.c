@@ -241,6 +241,9 @@ static enum dispatch_result run_handler(struct request *request)
     struct err err = {0};
     struct idempotency_run idempotency = {0};
     int rc = check_query(request, &err);
+    if (rc == 0 && request_is_encoded(request)) {
+        rc = request_inflate(request, &err);
+    }
     if (rc == 0 && (request->route->flags & ROUTE_IDEMPOTENT) != 0 && request->pg != NULL) {
         rc = idempotency_begin(request, &idempotency, &err);
         if (rc == 0 && idempotency.replayed) {
@@ -282,7 +285,7 @@ static enum dispatch_result run(struct request *request)
 
 enum dispatch_result dispatch_inline(struct request *request)
 {
-    if ((request->route->flags & ROUTE_INLINE) == 0) {
+    if ((request->route->flags & ROUTE_INLINE) == 0 || request_is_encoded(request)) {
         return DISPATCH_WORKER;
     }
     return run(request);

@@ -152,6 +152,13 @@ int request_if_match(const struct request *request, const char *etag, struct err
 bool request_media_type_is(const struct request *request, const char *type);
 void request_free(struct request *request);
 
+/* ---- inflate.c ---- */
+
+/* The body came with a Content-Encoding, on a route that looks into it (AWS routes sign it and take it as it is). */
+bool request_is_encoded(const struct request *request);
+/* Unpack it, up to the route's limit. ERR_INVALID: no gzip, too large (413), another coding (415). */
+int request_inflate(struct request *request, struct err *err);
+
 /* ---- reply.c ---- */
 
 void reply_init(struct reply *reply);

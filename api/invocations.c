@@ -15,6 +15,7 @@
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/ids.h"
+#include "engine/admission.h"
 #include "engine/engine.h"
 #include "metering/usage.h"
 
@@ -31,6 +32,29 @@ static void record_headers(struct reply *reply, const struct usage_record *recor
     reply_header_i64(reply, "Farthing-Cpu-Us", (int64_t)record->cpu_us);
     reply_header(reply, "Farthing-Cold", (record->flags & USAGE_FLAG_COLD) != 0 ? "true" : "false");
     reply_header(reply, "Farthing-Status", usage_status_name((enum usage_status)record->status));
+}
+
+/* RateLimit and RateLimit-Policy: how many more calls there may be, so that a client need not run into a refusal. */
+static void room_headers(struct request *request)
+{
+    struct admission_room rooms[ADMISSION_ROOMS_MAX];
+    struct admission *admission = api_get_options(request->api)->admission;
+    char left[200] = "";
+    char policy[200] = "";
+    int count = admission != NULL ? admission_rooms(admission, request->account_id, clock_wall_us(), rooms) : 0;
+    for (int i = 0; i < count; i++) {
+        const char *name = quota_name(rooms[i].quota);
+        size_t used = strlen(left);
+        (void)snprintf(left + used, sizeof left - used, "%s\"%s\";r=%lld;t=%lld", i > 0 ? ", " : "", name,
+                       (long long)rooms[i].remaining, (long long)rooms[i].resets_after_s);
+        used = strlen(policy);
+        (void)snprintf(policy + used, sizeof policy - used, "%s\"%s\";q=%lld%s", i > 0 ? ", " : "", name,
+                       (long long)rooms[i].limit, rooms[i].window_s == 1 ? ";w=1" : "");
+    }
+    if (count > 0) {
+        reply_header(&request->reply, "RateLimit", left);
+        reply_header(&request->reply, "RateLimit-Policy", policy);
+    }
 }
 
 static void answer(struct request *request, const struct invoke_result *result)
@@ -55,6 +79,7 @@ static void answer(struct request *request, const struct invoke_result *result)
     if (result->replayed) {
         reply_header(reply, "Idempotency-Replayed", "true");
     }
+    room_headers(request);
     if (result->log_tail_length > 0) {
         struct buf text = {0};
         base64_encode(result->log_tail, result->log_tail_length, &text);

@@ -337,6 +337,7 @@ static int http_start(struct node *node, struct err *err)
     const char *listen = node->options.listen != NULL ? node->options.listen : "127.0.0.1:8080";
     const struct api_options options = {.listen = listen,
                                         .conninfo = node->conninfo,
+                                        .head_wait_s = node->options.head_wait_s,
                                         .tls_cert = node->options.tls_cert,
                                         .tls_key = node->options.tls_key,
                                         .issuer = node->options.issuer,

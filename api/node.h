@@ -15,20 +15,21 @@ struct node;
 struct party;
 
 struct node_options {
-    const char *data_dir; /* everything that is not in PostgreSQL; made when missing, 0700 */
-    const char *database; /* NULL: the node's own PostgreSQL in data_dir */
-    const char *listen;   /* "127.0.0.1:8080"; port 0 takes a free one */
-    const char *roles;    /* "api,engine,aggregator,biller"; NULL: all */
-    const char *sandbox;  /* "auto", "bwrap", "none" */
-    const char *issuer;   /* operator's name on bills */
+    const char *data_dir;             /* everything that is not in PostgreSQL; made when missing, 0700 */
+    const char *database;             /* NULL: the node's own PostgreSQL in data_dir */
+    const char *listen;               /* "127.0.0.1:8080"; port 0 takes a free one */
+    const char *roles;                /* "api,engine,aggregator,biller"; NULL: all */
+    const char *sandbox;              /* "auto", "bwrap", "none" */
+    const char *issuer;               /* operator's name on bills */
     const struct party *issuer_party; /* operator's address and tax number on printed bills; NULL: none */
     const char *tls_cert, *tls_key;
     const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
                               data_dir/admin.key (0600) */
     uint64_t spool_bytes_max;
+    int head_wait_s;       /* a client has so long for the head of a request; 0: as api/guests.h says */
     bool close_months;     /* close a month by itself when it is over */
     int close_grace_hours; /* so long after its end */
-    int retention_days; /* raw records older than this that are billed and sealed are dropped; 0: none ever are */
+    int retention_days;    /* raw records older than this that are billed and sealed are dropped; 0: none ever are */
     bool allow_network_host;
     bool allow_private_webhooks; /* webhooks may call loopback and private addresses */
 };

@@ -5,6 +5,7 @@
 
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/text.h"
 
 /* A cursor is base64 of the first 4 bytes of SHA-256 of the path, then the key: bound to what it was made for. */
 #define CURSOR_BIND_BYTES 4
@@ -39,7 +40,8 @@ int page_get(const struct request *request, struct page *page, struct err *err)
     int rc = -1;
     if (base64_decode(buf_text(&standard), standard.length, &plain) == 0 && plain.length >= CURSOR_BIND_BYTES &&
         plain.length - CURSOR_BIND_BYTES < sizeof page->after && memcmp(plain.data, mark, CURSOR_BIND_BYTES) == 0 &&
-        memchr(plain.data + CURSOR_BIND_BYTES, '\0', plain.length - CURSOR_BIND_BYTES) == NULL) {
+        memchr(plain.data + CURSOR_BIND_BYTES, '\0', plain.length - CURSOR_BIND_BYTES) == NULL &&
+        text_utf8(plain.data + CURSOR_BIND_BYTES, plain.length - CURSOR_BIND_BYTES)) {
         memcpy(page->after, plain.data + CURSOR_BIND_BYTES, plain.length - CURSOR_BIND_BYTES);
         page->after[plain.length - CURSOR_BIND_BYTES] = '\0';
         rc = 0;

@@ -224,7 +224,11 @@ static bool gzip_wanted(const struct request *request)
         return false;
     }
     const char *gzip = strcasestr(accepted, "gzip");
-    if (gzip == NULL || strncmp(gzip + 4, ";q=0", 4) == 0) {
+    if (gzip == NULL) {
+        return false;
+    }
+    const char *after = gzip + 4 + strspn(gzip + 4, " ");
+    if (*after == ';' && strtod(after + 1 + strspn(after + 1, " qQ="), NULL) == 0) { /* "gzip;q=0": anything but that */
         return false;
     }
     return strncmp(request->reply.content_type, "application/pdf", 15) != 0;

@@ -13,6 +13,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/guests.h"
 #include "api/http.h"
 #include "api/links.h"
 #include "api/listen.h"
@@ -39,6 +40,7 @@ struct api {
     struct MHD_Daemon *daemon;
     struct auth *auth;
     struct streams *streams;
+    struct guests *guests;
     char *tls_cert, *tls_key;
     int port;
     pthread_t workers[API_WORKERS];
@@ -223,6 +225,7 @@ static enum MHD_Result reply_queue(struct request *request)
 /* Run what can run here; hand the rest to the workers. */
 static enum MHD_Result request_run(struct request *request)
 {
+    guests_heard(request->connection);
     enum dispatch_result result = dispatch_inline(request);
     if (result == DISPATCH_LATER) {
         return MHD_YES;
@@ -290,6 +293,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         request->connection = connection;
         (void)snprintf(request->method_name, sizeof request->method_name, "%s", method);
         request->phase = PHASE_BODY;
+        guests_asked(connection);
         atomic_fetch_add(&api->in_flight, 1);
         if (request->reply.status == 0 && dispatch_headers(request)) {
             return MHD_YES;
@@ -342,8 +346,8 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **co
 {
     struct api *api = cls;
     struct request *request = *con_cls;
-    (void)connection;
     (void)why;
+    guests_answered(api->guests, connection);
     if (request == NULL) {
         return;
     }
@@ -395,10 +399,10 @@ static int daemon_start(struct api *api, struct err *err)
     api->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, api, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)API_HTTP_THREADS, MHD_OPTION_URI_LOG_CALLBACK, on_uri, api,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, api, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_IDLE_S, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES,
-        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, api, MHD_OPTION_NOTIFY_CONNECTION, guests_notify, api->guests,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, no_unescape, NULL, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)CONNECTION_IDLE_S, MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (api->daemon == NULL) {
         (void)close(fd);
         return err_set(err, ERR_SYSTEM, "the HTTP server does not start on %.80s (certificate?)", api->options.listen);
@@ -420,7 +424,8 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&api->idle, &attributes);
     pthread_condattr_destroy(&attributes);
-    if (auth_open(options->conninfo, options->node_key, &api->auth, err) != 0 ||
+    if (guests_open(options->head_wait_s, CONNECTION_IDLE_S, &api->guests, err) != 0 ||
+        auth_open(options->conninfo, options->node_key, &api->auth, err) != 0 ||
         streams_open(&api->streams, err) != 0) {
         api_close(&api);
         return -1;
@@ -481,6 +486,7 @@ void api_close(struct api **api_ref)
     if (api->daemon != NULL) {
         MHD_stop_daemon(api->daemon);
     }
+    guests_close(&api->guests);
     streams_close(&api->streams);
     auth_close(&api->auth);
     pthread_cond_destroy(&api->work);

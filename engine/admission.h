@@ -123,6 +123,19 @@ int admission_reserve(struct admission *admission, const struct admission_reques
 /* The call is over and emitted as record (NULL: it never ran, everything goes back). */
 void admission_settle(struct admission *admission, struct admission_ticket *ticket, const struct usage_record *record);
 
+/* What is left of a limit that is counted in calls, as this node sees it. */
+struct admission_room {
+    enum quota_kind quota;
+    int64_t limit, remaining;
+    int64_t window_s; /* 0: the month */
+    int64_t resets_after_s;
+};
+#define ADMISSION_ROOMS_MAX 2
+
+/* Those limits of an account that block; says how many. Memory only, a few atomic reads. */
+int admission_rooms(const struct admission *admission, int64_t account_id, int64_t now_us,
+                    struct admission_room rooms[ADMISSION_ROOMS_MAX]);
+
 /* Count a refusal decided elsewhere (scaling rate, capacity, suspended). */
 void admission_count_refusal(struct admission *admission, int64_t account_id, int64_t function_id,
                              enum usage_refusal_reason reason);

@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Mutated requests against a live node: api_storm.py HOST:PORT KEY OPENAPI REQUESTS SEED
+"""Mutated requests against a live node: api_storm.py HOST:PORT KEY[,KEY...] OPENAPI REQUESTS SEED
 
 Methods, paths, queries, headers and bodies are changed by a seeded choice; some connections are cut, some are slow. What must
 hold: every answer is HTTP, no answer is a 5xx that is not deliberate (501, 503, 505), /healthz answers at the end. One line
 a failure with what was sent; exit code 1 when there was one.
 """
+import os
 import random
 import re
 import socket
 import sys
 import threading
 
-WORKERS = 8
+WORKERS = int(os.environ.get("FARTHING_STORM_WORKERS", "8"))
+HALF_WAIT_S = float(os.environ.get("FARTHING_STORM_WAIT_S", "0.5"))  # for an answer to a request that is not whole
 FAILURES_MAX = 20
 BODY_BYTES_MAX = 70000
 DELIBERATE = {501, 503, 505}
@@ -87,8 +89,8 @@ def request(rng, paths, names, key, host):
 
 
 class Storm:
-    def __init__(self, address, key, paths, names):
-        self.address, self.key, self.paths, self.names = address, key, paths, names
+    def __init__(self, address, keys, paths, names):
+        self.address, self.keys, self.paths, self.names = address, keys, paths, names
         self.lock, self.failures, self.statuses = threading.Lock(), [], {}
 
     def count(self, status, sent, start):
@@ -99,10 +101,10 @@ class Storm:
                 self.failures.append(f"{status}: sent {sent[:300]!r} got {start[:300]!r}")
 
     def one(self, rng):
-        sent = request(rng, self.paths, self.names, self.key, "%s:%d" % self.address)
+        sent = request(rng, self.paths, self.names, rng.choice(self.keys), "%s:%d" % self.address)
         # Whoever announces more than it sends is let wait by the node until its own limit; the storm does not wait that long.
         whole = not FRAMING.search(sent)
-        with socket.create_connection(self.address, timeout=60 if whole else 1) as link:
+        with socket.create_connection(self.address, timeout=60 if whole else HALF_WAIT_S) as link:
             fate = rng.random()
             if fate < 0.03:  # cut while sending
                 link.sendall(sent[:rng.randrange(len(sent))])
@@ -154,7 +156,7 @@ def main():
     if not paths:
         sys.exit(f"no paths in {openapi}")
     names = sorted(set(re.findall(r"^\s+([a-z_]{3,30}):", text, re.M)))
-    storm = Storm((host, int(port)), key, paths, names)
+    storm = Storm((host, int(port)), key.split(","), paths, names)
     each = max(1, int(requests) // WORKERS)
     threads = [threading.Thread(target=storm.work, args=(f"{seed}-{i}", each)) for i in range(WORKERS)]
     for thread in threads:

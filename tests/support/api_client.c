@@ -37,6 +37,7 @@ void api_node_up(void)
                                          .listen = "127.0.0.1:0",
                                          .database = up.database,
                                          .sandbox = "none",
+                                         .head_wait_s = 2,
                                          .spool_bytes_max = 64 * 1024 * 1024,
                                          .admin_key = API_TEST_ADMIN};
     must(node_open(&options, &up.node, &err) == 0, "node", err.text);
