@@ -226,7 +226,8 @@ static int measure(const struct top_view *view, struct column columns[COLUMNS], 
             worst = columns[c].width > 0 && (worst < 0 || columns[c].needed > columns[worst].needed) ? c : worst;
         }
         int room = width - sum;
-        int least = name < NAME_MIN * 2 ? name : NAME_MIN * 2;
+        int wanted = width >= 40 ? NAME_MIN * 2 : NAME_MIN;
+        int least = name < wanted ? name : wanted;
         if (room >= least || worst < 0) {
             return room < name ? room : name;
         }
