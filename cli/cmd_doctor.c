@@ -17,10 +17,9 @@
 const char cmd_doctor_help[] =
     "farthing doctor [--data-dir DIR] [--database URL] [--json]\n"
     "\n"
-    "Says what is missing on this machine and what that costs: PostgreSQL's programs, isolation of functions, disk, "
-    "clock, and\n"
-    "whether a node runs here and is well, and whether what quotas count agrees with the records. Exit code 1 when "
-    "something that a node needs is missing.\n"
+    "Says what is missing on this machine and what that costs: PostgreSQL's programs, isolation of functions, disk,\n"
+    "clock; whether a node runs here and is well, and whether what quotas count agrees with the records. Exit code 1\n"
+    "when something that a node needs is missing.\n"
     "\n"
     "Examples:\n"
     "  farthing doctor\n"
