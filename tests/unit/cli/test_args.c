@@ -33,7 +33,10 @@ static int parse(const char *text, struct parsed *parsed, struct err *err)
                               A_MANY("threshold", &parsed->thresholds), A_FLAG("dry-run", &parsed->dry_run), A_END};
     const struct arg common[] = {A_FLAG("json", &parsed->json), A_END};
     (void)snprintf(copy, sizeof copy, "%s", text);
-    for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " ")) {
+    for (char *rest = copy, *word = strsep(&rest, " "); word != NULL; word = strsep(&rest, " ")) {
+        if (word[0] == '\0') {
+            continue;
+        }
         argv[argc++] = word;
     }
     return args_parse(argc, argv, own, common, &parsed->words, err);
