@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Links of the documentation: docs.py SOURCE"""
+import glob
 import os
 import re
 import sys
@@ -54,6 +55,17 @@ def wrong(source):
     return found
 
 
+def map_wrong(source):
+    """Files the map of the house names: words with a slash, and those in the row of a folder."""
+    with open(os.path.join(source, "ARCHITECTURE.md"), encoding="utf-8") as file:
+        text = file.read()
+    names = set(re.findall(r"`([\w.*-]+/[\w./*-]+)`", text))
+    for folder, row in re.findall(r"^\| `([a-z]+)/` \|(.*)$", text, re.M):
+        names |= {f"{folder}/{name}" for name in re.findall(r"`([\w-]+(?:\.[a-z]+|/))`", row)}
+    return [f"ARCHITECTURE.md: {name} is not there" for name in sorted(names)
+            if not any(glob.glob(os.path.join(source, name + end)) for end in ("", ".c", ".h"))]
+
+
 def selftest():
     with tempfile.TemporaryDirectory() as folder:
         os.mkdir(f"{folder}/docs")
@@ -63,9 +75,12 @@ def selftest():
                 file.write(text)
         assert wrong(folder) == ["README.md: docs/gone.md is not there", "README.md: docs/a.md#none: no such heading",
                                  "docs/alone.md: no page leads here from README.md"], wrong(folder)
+        with open(f"{folder}/ARCHITECTURE.md", "w", encoding="utf-8") as file:
+            file.write("| `docs/` | x | `a.md`, `none.h` |\nSee `docs/a.md` and `docs/none.c`, `n/a`.\n")
+        assert map_wrong(folder) == [f"ARCHITECTURE.md: {name} is not there" for name in ("docs/none.c", "docs/none.h", "n/a")]
 
 
 selftest()
-problems = wrong(sys.argv[1])
+problems = wrong(sys.argv[1]) + map_wrong(sys.argv[1])
 print("\n".join(problems) or "every link leads somewhere")
 sys.exit(1 if problems else 0)
