@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Run by test_package.sh inside a clean Debian, as root: install with apt, use, remove, purge. The packages are in /tmp.
+# Run by test_package.sh inside a clean Debian, as root, with /proc: install with apt, use, remove, purge. The packages are in /tmp.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NO_COLOR=1 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
 fail() { echo "FAILED: $*"; exit 1; }
 traces() { # what bears the name, but for the data, dpkg's and apt's own notes, and this test
     find / -xdev \( -path /proc -o -path /var/lib/farthing -o -path /var/lib/dpkg -o -path /var/log -o -path /var/cache -o -path /tmp \) \
@@ -18,15 +17,28 @@ apt-get install -q -y --no-install-recommends /tmp/farthing_*.deb /tmp/libfarthi
 gzip -t /usr/share/man/man1/farthing.1.gz
 bash -c 'source /usr/share/bash-completion/completions/farthing; complete -p farthing' >/dev/null
 
-# As the unit starts it: that user, those options.
+# As the unit starts it: that user, those options, no privileges, and nothing to write but the data and an own /tmp. Functions run in
+# sandboxes where this machine makes any.
 sed -i 's/^#listen = .*/listen = 127.0.0.1:0/' /etc/farthing/farthing.conf
+as_service() {
+    setpriv --reuid=farthing --regid=farthing --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "$@"
+}
+sandbox=auto
+if as_service bwrap --unshare-all --ro-bind / / --proc /proc --dev /dev true; then
+    sandbox=bwrap
+fi
 export FARTHING_DATA_DIR=/var/lib/farthing
-# shellcheck disable=SC2016 # the words of the unit
+# shellcheck disable=SC2034 # the unit's words use it
+FARTHING_ARGS="--sandbox $sandbox"
 start=$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/farthing.service)
-FARTHING_ARGS="--sandbox auto"
-# shellcheck disable=SC2086 # the unit's words are words
-setpriv --reuid=farthing --regid=farthing --clear-groups --no-new-privs env HOME=/var/lib/farthing $(eval echo "$start") \
-    >/tmp/node.log 2>&1 &
+start_words=$(eval echo "$start")
+export start_words
+# shellcheck disable=SC2016 # expanded inside
+unshare --mount bash -ec 'mount --bind /var/lib/farthing /var/lib/farthing
+    mount -t tmpfs none /tmp; mount -t tmpfs none /var/tmp; mount -t tmpfs none /home; mount -t tmpfs none /root
+    mount -o remount,bind,ro /
+    exec setpriv --reuid=farthing --regid=farthing --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
+        env HOME=/var/lib/farthing $start_words' >/tmp/node.log 2>&1 &
 node=$!
 for _ in $(seq 600); do
     [[ -s $FARTHING_DATA_DIR/url ]] && farthing account list >/dev/null 2>&1 && break
@@ -60,4 +72,4 @@ apt-get purge -q -y farthing libfarthing-hook
 # Installed again, it goes on with them.
 apt-get install -q -y --no-install-recommends /tmp/farthing_*.deb
 [[ -s /etc/farthing/farthing.conf && $(stat -c %U /var/lib/farthing) == farthing ]] || fail "installed again"
-echo "installed, used, removed and purged on Debian $(cat /etc/debian_version)"
+echo "installed, used (sandbox $sandbox), removed and purged on Debian $(cat /etc/debian_version)"

@@ -111,5 +111,13 @@ if [[ -n $why ]]; then
 fi
 cp "$program" "$hook" "$FARTHING_SOURCE/tests/e2e/package_on_clean_root.sh" "$dir/clean/tmp/"
 cp /etc/resolv.conf /etc/hosts "$dir/clean/etc/"
-unshare --mount --pid --fork --kill-child chroot "$dir/clean" bash /tmp/package_on_clean_root.sh >"$dir/log" 2>&1 || fail "on a clean Debian"
+# Its root becomes the root, for in a chroot the kernel makes no user namespaces, and without these there are no sandboxes.
+mkdir "$dir/clean/before"
+unshare --mount --pid --fork --kill-child bash -ec 'cd "$1"
+    pivot_root . before
+    cd /
+    mount -t proc proc /proc
+    umount -l /before
+    rmdir /before
+    exec bash /tmp/package_on_clean_root.sh' _ "$dir/clean" >"$dir/log" 2>&1 || fail "on a clean Debian"
 tail -n 1 "$dir/log"
