@@ -90,6 +90,8 @@ function answer(url, key) {
   if (p === "/v1/usage" || p.endsWith("/usage")) return usage(url);
   if (p.endsWith("/quotas")) return quotas();
   if (p.endsWith("/dry-run")) return { name: "requests_per_month", limit: "1", month, calls: 2276, refused: 1276, peak: "2276", first_refused_at: `${month}-01T10:00:00Z` };
+  if (p.endsWith("/keys")) return { next: null, items: state === "empty" ? [] : [["key_2", "deploys", "account", null], ["key_3", "dashboard", "read", null], ["key_1", "", "account", `${month}-01T10:00:00Z`]].map(([id, name, scope, revoked_at]) => ({ id, scope, name, prefix: "far_4719", aws_access_key_id: null, created_at: "2026-10-01T08:00:00Z", expires_at: null, revoked_at, last_used_at: null })) };
+  if (p.endsWith("/webhooks")) return { next: null, items: state === "empty" ? [] : [{ id: "wh_1", url: "https://example.com/hook", events: [], enabled: true, created_at: "2026-10-01T08:00:00Z" }] };
   if (p.endsWith("/notices")) return { next: null, items: state === "empty" ? [] : [{ quota: "gb_seconds_per_month", month, threshold: 80, used: "48000.5", limit: "60000", fired_at: `${month}-01T10:00:00Z` }] };
   if (p.endsWith("/refusals")) return { next: null, items: state === "empty" ? [] : [{ function: "search", reason: "concurrency", refusals: 12, last_hour: `${month}-01T10:00:00Z` }] };
   if (p.endsWith("/credits")) return { next: null, items: state === "empty" ? [] : [{ id: "cr_1", kind: "credit", currency: "USD", amount: "5.00", left: "4.39", expires_at: null, reason: "welcome", granted_at: `${month}-01T10:00:00Z` }] };

@@ -11,37 +11,38 @@ const text = (page, selector) => page.locator(selector).innerText();
 
 // address, what shows that it is drawn
 const TENANT = [["#/", "#cost-total"], ["#/acme/functions", "#h-functions ~ .fill table"], ["#/acme/functions/search", ".charts canvas"], ["#/acme/limits", "#h-quotas ~ .fill .bar"],
-  ["#/acme/invoices", "#h-bills ~ .fill table"], ["#/acme/invoices/inv_000002", "#h-lines ~ .fill tfoot"], ["#/acme/live", "#h-live ~ .fill table"]];
+  ["#/acme/invoices", "#h-bills ~ .fill table"], ["#/acme/invoices/inv_000002", "#h-lines ~ .fill tfoot"], ["#/acme/live", "#h-live ~ .fill table"],
+  ["#/acme/keys", "#h-keys ~ .fill table"]];
 const OPERATOR = [["#/", "#h-spenders ~ .fill .ranking"], ["#/@close", "#h-progress ~ .fill .tiles"]];
 const PHONE = { viewport: { width: 360, height: 780 } };
 const LOOKS = [["light", {}], ["dark", { colorScheme: "dark" }], ["phone", PHONE]];
 
 async function everyPage(look, options, key, pages) {
+  const rules = look === "dark" ? ["color-contrast"] : null;
   const page = await openPage({ baseURL, ...options });
   await page.goto("/");
   await page.waitForSelector("#key");
-  await accessible(page, `sign in, ${look}`);
+  await accessible(page, `sign in, ${look}`, rules);
   await signIn(page, key);
   for (const [address, drawn] of pages) {
     await page.evaluate((hash) => { location.hash = hash; }, address);
     await page.waitForSelector(drawn);
     await page.waitForSelector(".skeleton", { state: "detached" });
-    await accessible(page, `${address}, ${look}`);
+    await accessible(page, `${address}, ${look}`, rules);
     check((await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)) <= 0, `${address} fits the width, ${look}`);
   }
   if (key === "far_tenant") {
     await page.evaluate(() => { location.hash = "#/"; });
     await page.check("[data-focus=form-table]");
     await page.waitForSelector("#h-daily ~ .fill table");
-    await accessible(page, `daily table, ${look}`);
+    await accessible(page, `daily table, ${look}`, rules);
   }
   await page.goto("about:blank");
   check(page.troubles.length === 0, `no console errors, ${look}: ${page.troubles}`);
   await page.context().close();
 }
 
-await Promise.all(LOOKS.map(([look, options]) => everyPage(look, options, "far_tenant", TENANT)));
-await Promise.all(LOOKS.map(([look, options]) => everyPage(look, options, "far_admin", OPERATOR)));
+await Promise.all(LOOKS.flatMap(([look, options]) => [everyPage(look, options, "far_tenant", TENANT), everyPage(look, options, "far_admin", OPERATOR)]));
 
 { // what an operator is told, a month that closes, and a limit changed: with the keyboard alone
   const page = await openPage({ baseURL });

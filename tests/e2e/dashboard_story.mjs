@@ -73,6 +73,26 @@ for (const layout of ["summary", "focus"]) {
 }
 await page.click("nav a:has-text('Overview')");
 
+// A key that may only look, made in the browser: it signs in, sees no keys, and is refused once it is revoked.
+await page.click("nav a:has-text('Keys')");
+await page.click("[data-focus=new-key]");
+await page.fill("#m-name", "auditor");
+await page.selectOption("#m-scope", "read");
+await accessible(page, "making a key");
+await page.click("dialog button[type=submit]");
+const looker = await page.locator("dialog .secret code").innerText();
+await accessible(page, "a key that was made");
+await page.click("dialog button.primary");
+const auditor = await openPage({ baseURL }, ["401"]);
+await signIn(auditor, looker);
+await auditor.waitForSelector("#h-spenders ~ .fill .ranking >> text=echo");
+check((await auditor.locator("nav a:has-text('Keys')").count()) === 0, "who may only look sees no keys");
+await page.click("button[aria-label='Revoke auditor']");
+await page.click("dialog button[type=submit]");
+await page.waitForSelector("#h-keys ~ .fill >> text=revoked");
+await auditor.waitForSelector("#key-error:has-text('does not work any more')");
+await page.click("nav a:has-text('Overview')");
+
 // The operator sees who spends, sets a limit, and the next call is refused.
 const operator = await openPage({ baseURL }, ["400"]);
 await signIn(operator, admin);

@@ -4,6 +4,7 @@ import { empty, h } from "./dom.js";
 import { monthName, monthNow, months } from "./format.js";
 import { functionPage, functionsPage } from "./functions.js";
 import { invoicePage, invoicesPage } from "./invoices.js";
+import { keysPage } from "./keys.js";
 import { livePage } from "./live.js";
 import { closePage, operatorPage } from "./operator.js";
 import { overviewPage } from "./overview.js";
@@ -71,7 +72,8 @@ function tabs(name, view) {
   if (!name) return [link("#/", "Accounts", !view), link("#/@close", "Month close", view === "@close")];
   const at = `#/${name}`;
   return [link(at, "Overview", !view), link(`${at}/functions`, "Functions", view === "functions"), link(`${at}/limits`, "Limits", view === "limits"),
-    link(`${at}/invoices`, "Invoices", view === "invoices"), link(`${at}/live`, "Live", view === "live")];
+    link(`${at}/invoices`, "Invoices", view === "invoices"), link(`${at}/live`, "Live", view === "live"),
+    ui.me.scope === "read" ? null : link(`${at}/keys`, "Keys", view === "keys")];
 }
 
 function frame(name, view, detail) {
@@ -88,6 +90,7 @@ function frame(name, view, detail) {
     h("div", { id: "banner", class: "banner", role: "alert", hidden: true }),
     h("main", { id: "main", tabindex: "-1" }, h("h1", { class: detail ? "title" : "visually-hidden" }, detail ? current.title : title), current.page));
   document.title = `${title} · Farthing`;
+  document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
 ui.toast = (text) => {
@@ -168,13 +171,14 @@ function stop() {
   lastSuccess = null;
 }
 
-// ---- addresses: #/ and #/@close for the operator, #/ACCOUNT[/functions[/NAME]|limits|invoices[/ID]|live]
+// ---- addresses: #/ and #/@close for the operator, #/ACCOUNT[/functions[/NAME]|limits|invoices[/ID]|live|keys]
 
 function pageOf(account, view, id) {
   if (!account) return view === "@close" ? closePage(ui) : operatorPage(ui);
   if (view === "functions") return id ? functionPage(ui, id) : functionsPage(ui);
   if (view === "invoices") return id ? invoicePage(ui, id) : invoicesPage(ui);
   if (view === "limits") return limitsPage(ui);
+  if (view === "keys") return keysPage(ui);
   return view === "live" ? livePage(ui) : overviewPage(ui);
 }
 

@@ -24,6 +24,9 @@ export const costOf = (rates, row) => row.billed_requests * rates.request + Numb
 // Usage alone, before fees, credits and tax: what functions share.
 export const usageTotal = (cost) => (cost?.rows ?? []).reduce((a, r) => a + Number(r.exact), 0);
 
+// Whether fees, credits or tax stand beside the usage: a forecast knows usage only.
+export const hasExtras = (cost) => (cost?.lines ?? []).some((l) => !l.meter && Number(l.amount) !== 0);
+
 // How much of each free allowance of the price book is used, and until when the rest lasts at this rate.
 export function freeTier(data) {
   const total = data.functions.total;

@@ -159,7 +159,7 @@ export function operatorPage(ui) {
     show(parts.nodes, data.nodes.map((n) => ({ ...n, seen_at: silent(n) ? f.ago(n.seen_at) : "" })), () => nodeTable(data));
     show(parts.escrow, data.escrow, () => reconciler(data));
   };
-  return { title: "All accounts", month: true, page, load: () => load(ui), update };
+  return { title: "All accounts", month: true, page, load: () => load(ui), update, every: 10000 };
 }
 
 // ---- closing a month

@@ -3,7 +3,7 @@ import { enc } from "./api.js";
 import { ChartBox, SERIES_MAX } from "./chart.js";
 import { bar, cards, chip, empty, h, loading, ranking, segments, show, sortableTable, tile } from "./dom.js";
 import * as f from "./format.js";
-import { costOf, costRates, freeTier, readCost, usageTotal } from "./money.js";
+import { costOf, costRates, freeTier, hasExtras, readCost, usageTotal } from "./money.js";
 import { quotaList } from "./quotas.js";
 
 const METRICS = {
@@ -33,10 +33,12 @@ export async function loadOverview(api, account, month) {
 function compared(data, month) {
   const before = data.before;
   if (!before || Number(before.total) === 0 || !data.cost || before.currency !== data.cost.currency) return null;
-  const now = Number(data.cost.forecast?.expected ?? data.cost.total), then = Number(before.total);
+  const forecast = data.cost.forecast, now = Number(forecast?.expected ?? data.cost.total);
+  const then = Number(forecast && before.net ? before.net : before.total);
+  if (then === 0) return null;
   const change = (100 * (now - then)) / then;
   const words = Math.abs(change) < 1 ? "about as much as" : `${Math.abs(change) < 1000 ? Math.abs(change).toFixed(0) : "over 1000"} % ${change > 0 ? "more" : "less"} than`;
-  return h("p", { class: "muted" }, `${words} ${f.monthName(f.monthBefore(month)).split(" ")[0]} (${f.money(before.total, before.currency)})`);
+  return h("p", { class: "muted" }, `${words} ${f.monthName(f.monthBefore(month)).split(" ")[0]} (${f.money(then.toFixed(2), before.currency)}${forecast && before.net && before.net !== before.total ? " net" : ""})`);
 }
 
 function headline(data, month) {
@@ -47,7 +49,7 @@ function headline(data, month) {
   return h("div", { class: "headline" },
     h("p", { class: "label" }, current ? "Cost so far" : "Cost", chip(cost.state === "issued" ? "ok" : cost.state === "parked" ? "bad" : "plain", state)),
     h("p", { class: "huge", id: "cost-total" }, f.money(cost.total, cost.currency)),
-    forecast ? h("p", {}, h("strong", {}, `≈ ${f.money(forecast.expected, cost.currency)}`), " by month end",
+    forecast ? h("p", {}, h("strong", {}, `≈ ${f.money(forecast.expected, cost.currency)}`), ` by month end${hasExtras(cost) ? ", before tax and credits" : ""}`,
       forecast.low ? h("span", { class: "muted" }, ` (${f.money(forecast.low, cost.currency)} to ${f.money(forecast.high, cost.currency)})`) : null) : null,
     compared(data, month));
 }
@@ -75,12 +77,13 @@ function curve(data, month) {
   const last = current ? new Date().getUTCDate() : n;
   let sum = 0;
   const soFar = daily.map((v, i) => (i < last ? (sum += v) : null));
-  // The curve ends at the bill's own total: fees and tax are spread along it.
-  const scale = sum > 0 ? Number(cost.total) / sum : 1;
+  // The curve ends at the bill's own number: its total, or its usage where the forecast knows no more than that.
+  const end = current && hasExtras(cost) ? usageTotal(cost) : Number(cost.total);
+  const scale = sum > 0 ? end / sum : 1;
   const actual = soFar.map((v) => (v === null ? null : v * scale));
   const series = [{ name: "Cost so far", values: actual, kind: "line", color: "--series-1", fill: 14 }];
   if (current && cost.forecast && last < n) {
-    const toward = (end) => actual.map((v, i) => (i < last - 1 ? null : Number(cost.total) + ((Number(end) - Number(cost.total)) * (i - last + 1)) / (n - last)));
+    const toward = (goal) => actual.map((v, i) => (i < last - 1 ? null : end + ((Number(goal) - end) * (i - last + 1)) / (n - last)));
     series.push({ name: "Low", values: toward(cost.forecast.low), kind: "line", color: "--series-other", dash: [2, 3], silent: false });
     series.push({ name: "High", values: toward(cost.forecast.high), kind: "range", color: "--series-1", fill: 16 });
     series.push({ name: "Forecast", values: toward(cost.forecast.expected), kind: "line", color: "--series-1", dash: [5, 4] });
@@ -89,7 +92,7 @@ function curve(data, month) {
   const highest = Math.max(...series.flatMap((s) => s.values.map((v) => v ?? 0)));
   if (spend && Number(spend.limit) < highest * 3) series.push({ name: "Spending limit", values: new Array(n).fill(Number(spend.limit)), kind: "line", color: "--bad", dash: [8, 4] });
   const money = (v) => f.moneyNumber(v, cost.currency);
-  return { labels: Array.from({ length: n }, (_, i) => String(i + 1)), series, stacked: false, format: money, axis: (v, whole) => f.moneyAxis(v, cost.currency, whole), titleX: `day of ${f.monthName(month)}, UTC`,
+  return { labels: Array.from({ length: n }, (_, i) => String(i + 1)), series, stacked: false, format: money, axis: (v, whole) => f.moneyAxis(v, cost.currency, whole), titleX: `day of ${f.monthName(month)}, UTC${current && hasExtras(cost) ? "; usage before tax and credits" : ""}`,
     words: `Cost of ${f.monthName(month)} day by day, ${f.money(cost.total, cost.currency)} so far${cost.forecast && current ? `, ${f.money(cost.forecast.expected, cost.currency)} expected at its end` : ""}.` };
 }
 
