@@ -1,5 +1,6 @@
 #include "api/quota_spend_store.h"
 
+#include "billing/bill_rows.h"
 #include "common/err.h"
 #include "schema/pg.h"
 
@@ -10,8 +11,13 @@ static const struct pg_stmt QUOTA_SPEND_HOURS = {
            " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm,"
            " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86,"
            " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm,"
-           " sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM usage_hourly"
-           " WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz GROUP BY hour ORDER BY "
+           " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86,"
+           " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm,"
+           " sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM (SELECT "
+           "invocations, " USAGE_COLUMNS
+           " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz"
+           " UNION ALL SELECT 0, * FROM provisioned_usage(ARRAY[$1::int8], $2::timestamptz, $3::timestamptz,"
+           " interval '1 hour')) m GROUP BY hour ORDER BY "
            "hour",
     .expect = PG_ANY_ROWS,
 };
@@ -32,6 +38,8 @@ static int read_hour(const struct pg_row *row, void *ctx, struct err *err)
                             [METER_COMPUTE_ARM] = pg_get_i64(row, "arm"),
                             [METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86"),
                             [METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm"),
+                            [METER_PROVISIONED_X86] = pg_get_i64(row, "capacity_x86"),
+                            [METER_PROVISIONED_ARM] = pg_get_i64(row, "capacity_arm"),
                             [METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage"),
                             [METER_STREAMED_BYTES] = pg_get_i64(row, "streamed")},
     };

@@ -38,7 +38,7 @@ static const struct pg_stmt USAGE_SEALED = {
     .name = "bill.usage_sealed",
     .sql =
         "SELECT u.function_id, coalesce(f.name, '') AS name, u.version, u.memory_mib, u.day, u.requests, u.x86, u.arm, "
-        "u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed FROM ("
+        "u.provisioned_x86, u.provisioned_arm, u.capacity_x86, u.capacity_arm, u.storage, u.streamed FROM ("
         "SELECT function_id, CASE WHEN $4::bool THEN version ELSE -1 END AS version, "
         "CASE WHEN $4::bool THEN memory_mib ELSE 0 END AS memory_mib, "
         "CASE WHEN $5::bool THEN date_trunc('day', hour) ELSE 'epoch'::timestamptz END AS day, "
@@ -47,8 +47,11 @@ static const struct pg_stmt USAGE_SEALED = {
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "
         "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
-        "FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $6::timestamptz) "
+        "FROM (SELECT * FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $6::timestamptz) "
+        "UNION ALL " CAPACITY ") m "
         "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
         "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
     .expect = PG_ANY_ROWS,

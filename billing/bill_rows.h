@@ -7,6 +7,13 @@
 #include "billing/bill_rate.h"
 #include "schema/pg.h"
 
+/* Columns of usage_hourly that a bill needs, and the rows in their shape that stand for provisioned concurrency as it
+ * was configured (provisioned = 2), a day each: $1 account, $2 and $3 the month. */
+#define USAGE_COLUMNS                                                                                                  \
+    "account_id, hour, function_id, version, memory_mib, arch, provisioned, billed_requests, mb_ms, storage_mb_ms, "   \
+    "streamed_bytes"
+#define CAPACITY "SELECT * FROM provisioned_usage(ARRAY[$1::int8], $2::timestamptz, $3::timestamptz, interval '1 day')"
+
 /* ctx is a struct bill_usage_list. */
 int bill_take_usage(const struct pg_row *row, void *ctx, struct err *err);
 

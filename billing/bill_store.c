@@ -22,7 +22,7 @@ static const struct pg_stmt BILL_USAGE = {
     .name = "bill.usage",
     .sql =
         "SELECT u.function_id, coalesce(f.name, '') AS name, u.version, u.memory_mib, u.day, u.requests, u.x86, u.arm, "
-        "u.provisioned_x86, u.provisioned_arm, u.storage, u.streamed FROM ("
+        "u.provisioned_x86, u.provisioned_arm, u.capacity_x86, u.capacity_arm, u.storage, u.streamed FROM ("
         "SELECT function_id, CASE WHEN $4::bool THEN version ELSE -1 END AS version, "
         "CASE WHEN $4::bool THEN memory_mib ELSE 0 END AS memory_mib, "
         "CASE WHEN $5::bool THEN date_trunc('day', hour) ELSE 'epoch'::timestamptz END AS day, "
@@ -31,8 +31,11 @@ static const struct pg_stmt BILL_USAGE = {
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "
+        "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "
         "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
-        "FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz "
+        "FROM (SELECT " USAGE_COLUMNS " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz "
+        "AND hour < $3::timestamptz UNION ALL " CAPACITY ") m "
         "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
         "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
     .expect = PG_ANY_ROWS,
@@ -91,6 +94,8 @@ int bill_take_usage(const struct pg_row *row, void *ctx, struct err *err)
                      [METER_COMPUTE_ARM] = pg_get_i64(row, "arm"),
                      [METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86"),
                      [METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm"),
+                     [METER_PROVISIONED_X86] = pg_get_i64(row, "capacity_x86"),
+                     [METER_PROVISIONED_ARM] = pg_get_i64(row, "capacity_arm"),
                      [METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage"),
                      [METER_STREAMED_BYTES] = pg_get_i64(row, "streamed")},
     };

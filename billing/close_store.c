@@ -1,6 +1,7 @@
 /*
  * close_store.c - the month close in PostgreSQL.
  */
+#include "billing/bill_rows.h"
 #include "billing/close_internal.h"
 
 #include "common/buf.h"
@@ -36,6 +37,7 @@ static const struct pg_stmt CLOSE_USAGE = {
            "a.price_book, nullif(a.billing, '{}')::text AS billing, "
            "coalesce(u.requests, 0) AS requests, coalesce(u.x86, 0) AS x86, coalesce(u.arm, 0) AS arm, "
            "coalesce(u.provisioned_x86, 0) AS provisioned_x86, coalesce(u.provisioned_arm, 0) AS provisioned_arm, "
+           "coalesce(u.capacity_x86, 0) AS capacity_x86, coalesce(u.capacity_arm, 0) AS capacity_arm, "
            "coalesce(u.storage, 0) AS storage, coalesce(u.streamed, 0) AS streamed, "
            "(SELECT count(*) FROM invoice_document d WHERE d.account_id = a.account_id AND d.kind = 'invoice' "
            "AND d.period = ($1::timestamptz AT TIME ZONE 'UTC')::date) AS revision, "
@@ -46,10 +48,14 @@ static const struct pg_stmt CLOSE_USAGE = {
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
-           "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM usage_hourly "
+           "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "
+           "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "
+           "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM (SELECT " USAGE_COLUMNS
+           " FROM usage_hourly "
            "WHERE account_id = ANY ($3::int8[]) AND hour >= $1::timestamptz AND hour < $2::timestamptz "
-           "GROUP BY account_id) u USING (account_id) WHERE a.account_id = ANY ($3::int8[]) AND " NOT_DONE
-           "ORDER BY a.account_id",
+           "UNION ALL SELECT * FROM provisioned_usage($3::int8[], $1::timestamptz, $2::timestamptz, "
+           "$2::timestamptz - $1::timestamptz)) m GROUP BY account_id) u USING (account_id) WHERE a.account_id = ANY "
+           "($3::int8[]) AND " NOT_DONE "ORDER BY a.account_id",
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt CLOSE_SEALS = {
@@ -212,6 +218,8 @@ static int take_usage(const struct pg_row *row, void *ctx, struct err *err)
                                 [METER_COMPUTE_ARM] = pg_get_i64(row, "arm"),
                                 [METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86"),
                                 [METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm"),
+                                [METER_PROVISIONED_X86] = pg_get_i64(row, "capacity_x86"),
+                                [METER_PROVISIONED_ARM] = pg_get_i64(row, "capacity_arm"),
                                 [METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage"),
                                 [METER_STREAMED_BYTES] = pg_get_i64(row, "streamed")}},
     };

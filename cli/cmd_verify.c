@@ -87,6 +87,7 @@ static void print_json(const struct verify_result *result)
     json_put_i64(&writer, "lines", result->lines);
     json_put_i64(&writer, "shares", result->shares);
     json_put_i64(&writer, "stated", result->stated);
+    json_put_i64(&writer, "provisioned", result->capacity);
     json_put_text(&writer, "records_root", result->records_root);
     json_put_bool(&writer, "root_stated", result->root_stated);
     json_close_object(&writer);
@@ -160,6 +161,12 @@ static int verify_records(struct cli *cli, const struct verify_words *words, str
                      (long long)result.records, (long long)result.lines, (long long)result.shares, result.total,
                      result.records_root,
                      result.root_stated ? "as the invoice states" : "the bill states none, it is not an invoice");
+        if (result.capacity > 0) {
+            (void)printf(
+                "%lld quantities of provisioned concurrency are taken as stated: it is billed by the time it was "
+                "configured,\nwhich no record shows; their prices and amounts follow\n",
+                (long long)result.capacity);
+        }
         if (result.stated > 0) {
             (void)printf("%lld rows are about other months, credits or the tax on all of it: taken as stated, they add "
                          "up\n",

@@ -11,10 +11,17 @@ static const struct pg_stmt RESERVED_SET = {
     .expect = PG_NO_ROWS,
 };
 
+/* The function is locked before, by a statement of its own: this one must see the period that is in force. */
 static const struct pg_stmt PROVISIONED_SET = {
     .name = "function.provisioned_set",
-    .sql = "UPDATE function_version SET provisioned = $4::int4 WHERE account_id = $1::int8 AND function_id = $2::int8 "
-           "AND version = $3::int4",
+    .sql =
+        "WITH changed AS (UPDATE function_version SET provisioned = $4::int4 WHERE account_id = $1::int8 "
+        "AND function_id = $2::int8 AND version = $3::int4 AND provisioned <> $4::int4 "
+        "RETURNING account_id, function_id, version, memory_mib, arch, provisioned, clock_timestamp() AS at), "
+        "ended AS (UPDATE provisioned_period p SET ends_at = c.at FROM changed c WHERE p.account_id = c.account_id "
+        "AND p.function_id = c.function_id AND p.version = c.version AND p.ends_at IS NULL) "
+        "INSERT INTO provisioned_period (account_id, function_id, version, starts_at, memory_mib, arch, instances) "
+        "SELECT account_id, function_id, version, at, memory_mib, arch, provisioned FROM changed WHERE provisioned > 0",
     .expect = PG_NO_ROWS,
 };
 
@@ -59,21 +66,43 @@ int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, i
     return pg_tx_at(pg, PG_READ_COMMITTED, reserve_body, &reserving, err);
 }
 
-int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
-                             int provisioned, struct err *err)
+struct provisioning {
+    int64_t account_id;
+    const char *name, *qualifier;
+    int provisioned;
+};
+
+static int provision_body(struct pg *pg, void *ctx, struct err *err)
 {
+    const struct provisioning *self = ctx;
+    struct function latest;
     struct function function;
-    if (provisioned < 0) {
-        return err_field(err, "/provisioned", "provisioned concurrency %d is negative", provisioned);
-    }
-    if (function_get(pg, account_id, name, qualifier, &function, err) != 0) {
+    if (function_row_lock(pg, self->account_id, self->name, &latest, err) != 0 ||
+        function_get(pg, self->account_id, self->name, self->qualifier, &function, err) != 0) {
         return -1;
     }
     if (function.version == FUNCTION_VERSION_LATEST) {
         return err_field(err, "qualifier",
                          "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
     }
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id), PG_P_I64(function.version),
-                                      PG_P_I64(provisioned), PG_P_END};
+    if (latest.reserved_concurrency >= 0 && self->provisioned > latest.reserved_concurrency) {
+        return err_field(err, "/provisioned",
+                         "Requested Provisioned Concurrency should not be greater than the "
+                         "reservedConcurrentExecution for function: %d is asked for, %d are reserved",
+                         self->provisioned, latest.reserved_concurrency);
+    }
+    const struct pg_param params[] = {PG_P_I64(self->account_id), PG_P_I64(function.function_id),
+                                      PG_P_I64(function.version), PG_P_I64(self->provisioned), PG_P_END};
     return pg_run(pg, &PROVISIONED_SET, params, NULL, NULL, NULL, err);
+}
+
+int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
+                             int provisioned, struct err *err)
+{
+    struct provisioning self = {
+        .account_id = account_id, .name = name, .qualifier = qualifier, .provisioned = provisioned};
+    if (provisioned < 0) {
+        return err_field(err, "/provisioned", "provisioned concurrency %d is negative", provisioned);
+    }
+    return pg_tx_at(pg, PG_READ_COMMITTED, provision_body, &self, err);
 }

@@ -114,8 +114,10 @@ static const struct pg_stmt ALIASES_DROP = {
 
 static const struct pg_stmt VERSIONS_DROP = {
     .name = "function.versions_drop",
-    .sql = "DELETE FROM function_version WHERE account_id = $1::int8 AND function_id = $2::int8 "
-           "AND ($3::int4 < 0 OR version = $3::int4)",
+    .sql = "WITH gone AS (DELETE FROM function_version WHERE account_id = $1::int8 AND function_id = $2::int8 "
+           "AND ($3::int4 < 0 OR version = $3::int4) RETURNING account_id, function_id, version) "
+           "UPDATE provisioned_period p SET ends_at = clock_timestamp() FROM gone g WHERE p.account_id = g.account_id "
+           "AND p.function_id = g.function_id AND p.version = g.version AND p.ends_at IS NULL",
     .expect = PG_NO_ROWS,
 };
 

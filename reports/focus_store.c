@@ -1,5 +1,6 @@
 #include "reports/focus_store.h"
 
+#include "billing/bill_rows.h"
 #include "common/err.h"
 #include "common/map.h"
 #include "schema/pg.h"
@@ -15,9 +16,15 @@
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "                               \
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "                   \
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "                   \
+    "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "                      \
+    "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "                      \
     "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
-#define NOW "FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz "
-#define THEN "FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $4::timestamptz) "
+#define NOW                                                                                                            \
+    "FROM (SELECT " USAGE_COLUMNS " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz "        \
+    "AND hour < $3::timestamptz UNION ALL " CAPACITY ") m "
+#define THEN                                                                                                           \
+    "FROM (SELECT * FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $4::timestamptz) "                    \
+    "UNION ALL " CAPACITY ") m "
 #define TOTALS "SELECT function_id, " METERS
 #define USAGE                                                                                                          \
     "SELECT u.*, coalesce(f.name, '') AS name FROM (SELECT function_id, version, memory_mib, "                         \
@@ -45,6 +52,8 @@ static void take_meters(const struct pg_row *row, int64_t quantity[METER_COUNT])
     quantity[METER_COMPUTE_ARM] = pg_get_i64(row, "arm");
     quantity[METER_PROVISIONED_COMPUTE_X86] = pg_get_i64(row, "provisioned_x86");
     quantity[METER_PROVISIONED_COMPUTE_ARM] = pg_get_i64(row, "provisioned_arm");
+    quantity[METER_PROVISIONED_X86] = pg_get_i64(row, "capacity_x86");
+    quantity[METER_PROVISIONED_ARM] = pg_get_i64(row, "capacity_arm");
     quantity[METER_EPHEMERAL_STORAGE] = pg_get_i64(row, "storage");
     quantity[METER_STREAMED_BYTES] = pg_get_i64(row, "streamed");
 }

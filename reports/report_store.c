@@ -15,6 +15,8 @@ static const struct pg_stmt REPORT_ACCOUNTS = {
     .name = "report.accounts",
     .sql = "SELECT a.account_id FROM account a WHERE a.account_id > $1::int8 AND (EXISTS (SELECT 1 FROM usage_hourly u "
            "WHERE u.account_id = a.account_id AND u.hour >= $2::timestamptz AND u.hour < $3::timestamptz) "
+           "OR EXISTS (SELECT 1 FROM provisioned_period v WHERE v.account_id = a.account_id "
+           "AND v.starts_at < $3::timestamptz AND (v.ends_at IS NULL OR v.ends_at > $2::timestamptz)) "
            "OR EXISTS (SELECT 1 FROM invoice i WHERE i.account_id = a.account_id AND i.kind = 'invoice' "
            "AND i.state <> 'void' AND i.period = ($2::timestamptz AT TIME ZONE 'UTC')::date)) "
            "ORDER BY a.account_id LIMIT $4::int8",

@@ -10,6 +10,7 @@
 #include "metering/record.h"
 #include "reports/csv_read.h"
 #include "reports/report_internal.h"
+#include "reports/verify_capacity.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -440,6 +441,11 @@ int verify_bill(const struct verify_input *input, struct verify_result *result, 
         goto out;
     }
     usage = (struct bill_usage_list){.count = tally.count, .capacity = tally.count, .items = tally.items};
+    tally.items = NULL;
+    if (verify_capacity_take(input->bill, input->bill_name, &usage, &result->capacity, err) != 0) {
+        goto out;
+    }
+    qsort(usage.items, (size_t)usage.count, sizeof *usage.items, by_name);
     bill->account_id = tally.account_id;
     bill->currency = *price_book_currency(input->book);
     if (bill_compute(input->book, &usage, bill, err) != 0 || compare_bill(input, bill, tally.month, result, err) != 0) {
@@ -456,6 +462,7 @@ out:
     map_free(&tally.functions);
     proof_file_free(&tally.proof);
     free(tally.items);
+    free(usage.items);
     bill_free(&bill);
     return rc;
 }

@@ -31,6 +31,7 @@ struct verify_result {
     bool matches;
     int64_t records, lines, shares;
     int64_t stated;       /* rows that do not follow from these records: corrections of other months, credits */
+    int64_t capacity;     /* shares of provisioned concurrency, whose quantity no record shows: taken as stated */
     int64_t stated_minor; /* their sum, and that of fee and tax after them: taken as stated, but they must add up */
     char total[72];       /* recomputed, "2.73 USD" */
     char records_root[SHA256_HEX_BYTES]; /* of the records given (metering/proof.h) */

@@ -166,14 +166,22 @@ START_TEST(one_millisecond)
 }
 END_TEST
 
-/* The calls of the provisioned example; what is configured is not a record. */
-START_TEST(calls_on_provisioned_concurrency)
+/* 100 instances from nine to five; half a million calls ran on them. What is configured is not a record. */
+START_TEST(provisioned_concurrency)
 {
-    static const char *const LINES[] = {"0.4", "0.833335", "0.729165", NULL};
+    static const char *const LINES[] = {"0.4", "0.833335", "0.729165", "18.000144", NULL};
+    struct err err = {0};
+    must(
+        pg_script(pg,
+                  "INSERT INTO provisioned_period (account_id, function_id, version, starts_at, ends_at, memory_mib, "
+                  "arch, instances) VALUES (100000000001, 1, 1, '2025-10-15 09:00+00', '2025-10-15 17:00+00', 1536, 0, "
+                  "100)",
+                  &err),
+        &err);
     send(2500000, 120, 1536, 0, 0);
     send(500000, 100, 1536, 0, USAGE_FLAG_PROVISIONED);
     struct bill *bill = bill_now(false);
-    check_lines(bill, LINES, 40 + 83 + 73);
+    check_lines(bill, LINES, 1996);
     bill_free(&bill);
 }
 END_TEST
@@ -188,7 +196,7 @@ int main(void)
     tcase_add_test(tcase, without_the_free_tier);
     tcase_add_test(tcase, streamed_answers);
     tcase_add_test(tcase, one_millisecond);
-    tcase_add_test(tcase, calls_on_provisioned_concurrency);
+    tcase_add_test(tcase, provisioned_concurrency);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);

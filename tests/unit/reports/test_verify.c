@@ -42,10 +42,10 @@ static struct price_book *default_book(void)
     return book;
 }
 
-/* The true bill of RECORDS. */
-static void true_bill(const struct price_book *book, struct buf *out)
+/* The true bill of RECORDS, and of provisioned concurrency (MB-ms) of a function with calls and one without. */
+static void bill_with_capacity(const struct price_book *book, int64_t capacity, struct buf *out)
 {
-    struct bill_usage items[2] = {
+    struct bill_usage items[3] = {
         {.function_id = 2,
          .function_name = "pdf,2",
          .version = -1,
@@ -53,8 +53,10 @@ static void true_bill(const struct price_book *book, struct buf *out)
         {.function_id = 1,
          .function_name = "thumb",
          .version = -1,
-         .quantity = {[METER_REQUESTS] = 700001, [METER_COMPUTE_X86] = 9216000000, [METER_COMPUTE_ARM] = 12800}}};
-    struct bill_usage_list usage = {.count = 2, .items = items};
+         .quantity = {[METER_REQUESTS] = 700001, [METER_COMPUTE_X86] = 9216000000, [METER_COMPUTE_ARM] = 12800}},
+        {.function_id = 3, .function_name = "unused", .version = -1, .quantity = {[METER_PROVISIONED_X86] = capacity}}};
+    items[0].quantity[METER_PROVISIONED_X86] = capacity / 3;
+    struct bill_usage_list usage = {.count = capacity > 0 ? 3 : 2, .items = items};
     struct bill *bill = calloc(1, sizeof *bill);
     struct report_options options = {.layout = REPORT_SUMMARY};
     struct csv csv;
@@ -68,6 +70,11 @@ static void true_bill(const struct price_book *book, struct buf *out)
     summary_bill(&csv, bill);
     ck_assert_int_eq(csv_end(&csv, &err), 0);
     bill_free(&bill);
+}
+
+static void true_bill(const struct price_book *book, struct buf *out)
+{
+    bill_with_capacity(book, 0, out);
 }
 
 static char *replaced(const char *text, const char *from, const char *to)
@@ -338,11 +345,42 @@ START_TEST(a_dropped_record_is_named)
 }
 END_TEST
 
+/* No record shows it: its quantity is taken as stated, and nothing else about it. */
+START_TEST(provisioned_concurrency_is_stated)
+{
+    struct price_book *book = default_book();
+    struct buf bill = {0};
+    struct verify_result result;
+    struct err err = {0};
+    bill_with_capacity(book, INT64_C(4320000) * 1024000, &bill);
+    ck_assert_msg(verify(buf_text(&bill), RECORDS, &result, &err) == 0, "%s", err.text);
+    ck_assert_msg(result.matches, "%s\n%s", result.difference, buf_text(&bill));
+    ck_assert_int_eq(result.capacity, 2);
+    ck_assert_str_eq(result.total, "24.06 USD");
+    char *changed = replaced(buf_text(&bill), ",0.0000041667,", ",0.0000041668,");
+    ck_assert_int_eq(verify(changed, RECORDS, &result, &err), 0);
+    ck_assert_msg(strstr(result.difference, "unit_price is 0.0000041668") != NULL, "%s", result.difference);
+    free(changed);
+    /* A quantity changed in a share no more adds up to its line; in parts of a unit it is refused. */
+    changed = replaced(buf_text(&bill), ",4320000,GB-Seconds", ",4320001,GB-Seconds");
+    ck_assert_int_eq(verify(changed, RECORDS, &result, &err), 0);
+    ck_assert(!result.matches);
+    free(changed);
+    changed = replaced(buf_text(&bill), ",4320000,GB-Seconds", ",4320000.0000001,GB-Seconds");
+    ck_assert_int_eq(verify(changed, RECORDS, &result, &err), -1);
+    ck_assert_msg(strstr(err.text, "no whole number of MB-ms") != NULL, "%s", err.text);
+    free(changed);
+    buf_free(&bill);
+    price_book_free(&book);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reports/verify");
     TCase *tcase = tcase_create("verify");
     tcase_add_test(tcase, a_true_bill_matches);
+    tcase_add_test(tcase, provisioned_concurrency_is_stated);
     tcase_add_loop_test(tcase, a_changed_bill_is_named, 0, sizeof BILL_CHANGES / sizeof BILL_CHANGES[0]);
     tcase_add_test(tcase, every_changed_cell_is_named);
     tcase_add_test(tcase, a_dropped_row_is_named);
