@@ -51,7 +51,7 @@ static const struct pg_stmt USAGE_SEALED = {
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "
         "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
         "FROM (SELECT * FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $6::timestamptz) "
-        "UNION ALL " CAPACITY ") m "
+        "UNION ALL SELECT * FROM " CAPACITY ") m "
         "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
         "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
     .expect = PG_ANY_ROWS,

@@ -21,10 +21,10 @@
     "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
 #define NOW                                                                                                            \
     "FROM (SELECT " USAGE_COLUMNS " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz "        \
-    "AND hour < $3::timestamptz UNION ALL " CAPACITY ") m "
+    "AND hour < $3::timestamptz UNION ALL SELECT * FROM " CAPACITY ") m "
 #define THEN                                                                                                           \
     "FROM (SELECT * FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $4::timestamptz) "                    \
-    "UNION ALL " CAPACITY ") m "
+    "UNION ALL SELECT * FROM " CAPACITY ") m "
 #define TOTALS "SELECT function_id, " METERS
 #define USAGE                                                                                                          \
     "SELECT u.*, coalesce(f.name, '') AS name FROM (SELECT function_id, version, memory_mib, "                         \

@@ -232,7 +232,7 @@ START_TEST(estimate_and_invoice_agree)
     ck_assert_int_eq(after->state, BILL_ISSUED);
     ck_assert_int_eq(before->line_count, 2);
     ck_assert_int_eq(after->line_count, 2);
-    /* Steps of a that began in October: at 00:03, ..., 23:58 of the first; the one before is September's. And one of b. */
+    /* Steps of a that began in October: at 00:03, ..., 23:58 of the first; the one before is September's. One of b. */
     ck_assert_int_eq(before->lines[0].quantity, INT64_C(288) * 7 * 1000 * 300000);
     ck_assert_int_eq(before->lines[1].quantity, INT64_C(1) * 3 * 512 * 300000);
     ck_assert_int_eq(before->total_minor, after->total_minor);
