@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "common/text.h"
 #include "engine/quota.h"
+#include "metering/usage.h"
 
 #define SPENDERS_DEFAULT 10
 #define SPENDERS_MAX 100
@@ -112,6 +113,20 @@ static void spender_put(struct json_writer *writer, const struct spender *row)
     json_close_object(writer);
 }
 
+static void total_put(struct json_writer *writer, const struct operator_total *total)
+{
+    char gb_seconds[GB_SECONDS_TEXT_BYTES];
+    gb_seconds_text(total->mb_ms, gb_seconds);
+    json_open_object(writer, "total");
+    json_put_i64(writer, "invocations", total->invocations);
+    json_put_i64(writer, "errors", total->errors);
+    json_put_i64(writer, "throttles", total->throttles);
+    json_put_quantity(writer, "billed_ms", total->billed_ms);
+    json_put_quantity(writer, "mb_ms", total->mb_ms);
+    json_put_text(writer, "gb_seconds", gb_seconds);
+    json_close_object(writer);
+}
+
 static int month_of_query(const struct request *request, struct month *month, struct err *err)
 {
     const char *text = request_query(request, "month");
@@ -125,18 +140,23 @@ static int spenders_reply(struct request *request, struct month month, int64_t l
     struct json_writer writer;
     char text[CALENDAR_TEXT_BYTES];
     int64_t from_us, to_us;
-    int64_t accounts = 0;
+    struct operator_total total;
+    struct usage_freshness freshness;
     month_range(month, &from_us, &to_us);
-    if (operator_store_users(request->pg, from_us, to_us, limit, on_user, list, &accounts, err) != 0 ||
-        rate(request, month, list, err) != 0) {
+    if (operator_store_users(request->pg, from_us, to_us, limit, on_user, list, &total, err) != 0 ||
+        usage_freshness_get(request->pg, &freshness, err) != 0 || rate(request, month, list, err) != 0) {
         return -1;
     }
     qsort(list->rows, (size_t)list->count, sizeof *list->rows, by_total);
     month_format(month, text);
     reply_json_begin(request, &writer);
     json_put_text(&writer, "month", text);
-    json_put_i64(&writer, "accounts_with_use", accounts);
-    json_put_bool(&writer, "complete", list->count == accounts);
+    json_put_i64(&writer, "accounts_with_use", total.accounts);
+    json_put_bool(&writer, "complete", list->count == total.accounts);
+    total_put(&writer, &total);
+    calendar_format_us(freshness.complete_through_us, text);
+    json_put_text(&writer, "complete_through", text);
+    json_put_i64(&writer, "late_pending", freshness.late_pending);
     json_open_array(&writer, "items");
     for (int64_t i = 0; i < list->count; i++) {
         spender_put(&writer, &list->rows[i]);

@@ -7,10 +7,14 @@ static const struct pg_stmt OPERATOR_USERS = {
     .name = "operator.users",
     .sql = "WITH used AS MATERIALIZED (SELECT account_id, sum(invocations)::int8 AS invocations,"
            " sum(billed_requests)::int8 AS requests, sum(errors)::int8 AS errors, sum(throttles)::int8 AS throttles,"
-           " sum(mb_ms)::int8 AS mb_ms FROM usage_hourly WHERE hour >= $1::timestamptz AND hour < $2::timestamptz"
-           " GROUP BY account_id)"
+           " sum(billed_ms)::int8 AS billed_ms, sum(mb_ms)::int8 AS mb_ms FROM usage_hourly WHERE hour >= "
+           "$1::timestamptz AND hour < $2::timestamptz"
+           " GROUP BY account_id), total AS (SELECT count(*) AS accounts, sum(invocations)::int8 AS all_invocations,"
+           " sum(errors)::int8 AS all_errors, sum(throttles)::int8 AS all_throttles, sum(billed_ms)::int8 AS "
+           "all_billed_ms,"
+           " sum(mb_ms)::int8 AS all_mb_ms FROM used)"
            " SELECT u.account_id, a.name, a.display_name, a.state, a.price_book, u.invocations, u.errors, u.throttles,"
-           " u.mb_ms, (SELECT count(*) FROM used) AS accounts FROM used u JOIN account a USING (account_id)"
+           " u.mb_ms, total.* FROM used u JOIN account a USING (account_id) CROSS JOIN total"
            " WHERE u.account_id IN (SELECT account_id FROM used ORDER BY mb_ms DESC, account_id LIMIT $3::int8)"
            " OR u.account_id IN (SELECT account_id FROM used ORDER BY requests DESC, account_id LIMIT $3::int8)"
            " ORDER BY u.mb_ms DESC, u.account_id",
@@ -42,7 +46,7 @@ static const struct pg_stmt OPERATOR_LEVELS = {
 struct users {
     operator_user_fn *on_user;
     void *ctx;
-    int64_t accounts;
+    struct operator_total *total;
 };
 
 static int read_user(const struct pg_row *row, void *ctx, struct err *err)
@@ -57,19 +61,24 @@ static int read_user(const struct pg_row *row, void *ctx, struct err *err)
                                        .errors = pg_get_i64(row, "errors"),
                                        .throttles = pg_get_i64(row, "throttles"),
                                        .mb_ms = pg_get_i64(row, "mb_ms")};
-    users->accounts = pg_get_i64(row, "accounts");
+    *users->total = (struct operator_total){.accounts = pg_get_i64(row, "accounts"),
+                                            .invocations = pg_get_i64(row, "all_invocations"),
+                                            .errors = pg_get_i64(row, "all_errors"),
+                                            .throttles = pg_get_i64(row, "all_throttles"),
+                                            .billed_ms = pg_get_i64(row, "all_billed_ms"),
+                                            .mb_ms = pg_get_i64(row, "all_mb_ms")};
     return users->on_user(&user, users->ctx, err);
 }
 
 int operator_store_users(struct pg *pg, int64_t from_us, int64_t to_us, int64_t limit, operator_user_fn *on_user,
-                         void *ctx, int64_t *used_accounts, struct err *err)
+                         void *ctx, struct operator_total *total, struct err *err)
 {
-    struct users users = {.on_user = on_user, .ctx = ctx};
+    struct users users = {.on_user = on_user, .ctx = ctx, .total = total};
     const struct pg_param params[] = {PG_P_TIME(from_us), PG_P_TIME(to_us), PG_P_I64(limit), PG_P_END};
+    *total = (struct operator_total){0};
     if (pg_run(pg, &OPERATOR_USERS, params, read_user, &users, NULL, err) != 0) {
         return err_wrap(err, "accounts by use");
     }
-    *used_accounts = users.accounts;
     return 0;
 }
 

@@ -19,14 +19,18 @@ struct operator_user {
     const char *name, *display_name, *state, *price_book;
     int64_t invocations, errors, throttles, mb_ms;
 };
+/* Sums over all accounts with use, those that are not handed out too. */
+struct operator_total {
+    int64_t accounts, invocations, errors, throttles, billed_ms, mb_ms;
+};
 typedef int operator_user_fn(const struct operator_user *user, void *ctx, struct err *err);
 
 /*
  * Accounts that used something in [from, to): the limit with most compute and the limit with most requests, so at most
- * twice as many rows. *used_accounts says how many there are in all.
+ * twice as many rows. total is of everybody; filled before the first call of on_user ends.
  */
 int operator_store_users(struct pg *pg, int64_t from_us, int64_t to_us, int64_t limit, operator_user_fn *on_user,
-                         void *ctx, int64_t *used_accounts, struct err *err);
+                         void *ctx, struct operator_total *total, struct err *err);
 
 struct operator_level {
     int64_t account_id;

@@ -65,11 +65,16 @@ START_TEST(most_compute_and_most_requests)
     struct seen seen = {0};
     struct err err = {0};
     int64_t from_us, to_us;
-    int64_t accounts = 0;
+    struct operator_total total;
     month_range(OCTOBER, &from_us, &to_us);
-    int rc = operator_store_users(pg, from_us, to_us, 2, on_user, &seen, &accounts, &err);
+    int rc = operator_store_users(pg, from_us, to_us, 2, on_user, &seen, &total, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
-    ck_assert_int_eq(accounts, 6);
+    ck_assert_int_eq(total.accounts, 6);
+    ck_assert_int_eq(total.invocations, 21000);
+    ck_assert_int_eq(total.errors, 21);
+    ck_assert_int_eq(total.throttles, 42);
+    ck_assert_int_eq(total.billed_ms, 6);
+    ck_assert_int_eq(total.mb_ms, 21 * 1024000);
     ck_assert_int_eq(seen.count, 4); /* two by compute, two by requests */
     const int64_t expected[] = {1, 2, 5, 6};
     for (int i = 0; i < 4; i++) {
@@ -77,9 +82,10 @@ START_TEST(most_compute_and_most_requests)
         ck_assert_int_eq(seen.numbers[i], (7 - expected[i]) * 1024000);
     }
     seen.count = 0;
-    rc = operator_store_users(pg, from_us - 1, from_us, 2, on_user, &seen, &accounts, &err);
+    rc = operator_store_users(pg, from_us - 1, from_us, 2, on_user, &seen, &total, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
-    ck_assert_int_eq(accounts, 0);
+    ck_assert_int_eq(total.accounts, 0);
+    ck_assert_int_eq(total.invocations, 0);
     ck_assert_int_eq(seen.count, 0);
     pg_close(&pg);
 }

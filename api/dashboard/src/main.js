@@ -12,6 +12,7 @@ import { limitsPage } from "./quotas.js";
 
 const REFRESH_MS = 5000;
 const OLD_S = 30;
+const REST = 4; // a page that loads slowly is asked for less often: it rests so many times as long
 const app = document.getElementById("app");
 const ui = {
   api: new Api(sessionStorage.getItem("farthing.key")), me: null, account: null, month: monthNow(),
@@ -113,7 +114,7 @@ function age() {
 }
 
 async function refresh() {
-  const mine = ++round, page = current;
+  const mine = ++round, page = current, began = Date.now();
   clearTimeout(timer);
   if (!page) return;
   try {
@@ -128,7 +129,7 @@ async function refresh() {
     if (failed(error)) return;
   }
   age();
-  timer = setTimeout(next, page.every ?? REFRESH_MS);
+  timer = setTimeout(next, Math.max(page.every ?? REFRESH_MS, REST * (Date.now() - began)));
 }
 ui.refresh = refresh;
 

@@ -10,19 +10,22 @@ const LAG_US = 5000000;
 const silent = (node) => Date.now() - new Date(node.seen_at).getTime() > SILENT_MS;
 const units = (quota, n) => (quota === "gb_seconds_per_month" ? `${f.gbSeconds(n, 3)} GB-s` : quota === "spend_per_month" ? f.decimal((Number(n) / 1e12).toFixed(6), 6) : f.count(n));
 
-async function load(ui) {
+// What sums over everybody comes later than the rest where there are many accounts: early() gets the rest.
+async function load(ui, early) {
   const before = f.monthBefore(f.monthNow());
-  const [spenders, usage, accounts, levels, escrow, nodes, close, ready] = await Promise.all([
-    ui.api.get(`/v1/spenders?month=${ui.month}&limit=20`),
-    ui.api.get(`/v1/usage?month=${ui.month}`),
+  const sums = Promise.all([ui.api.get(`/v1/spenders?month=${ui.month}&limit=20`), ui.api.get("/v1/quota-levels?min_percent=80&limit=50")]);
+  sums.catch(() => {}); // told when it is waited for
+  const [accounts, escrow, nodes, close, ready] = await Promise.all([
     ui.api.get(`/v1/accounts?limit=50${ui.search ? `&name=${enc(ui.search)}` : ""}`),
-    ui.api.get("/v1/quota-levels?min_percent=80&limit=50"),
     ui.api.get("/v1/quota-escrow"),
     ui.api.maybe("/v1/nodes"),
     ui.api.maybe(`/v1/months/${before}/close`),
     ui.api.get("/readyz").catch((error) => error.body ?? null),
   ]);
-  return { spenders, usage, accounts, levels: levels.items, escrow: escrow.items, nodes: nodes?.items ?? [], close, ready };
+  const data = { spenders: null, levels: [], accounts, escrow: escrow.items, nodes: nodes?.items ?? [], close, ready };
+  early(data);
+  const [spenders, levels] = await sums;
+  return { ...data, spenders, levels: levels.items };
 }
 
 const accountLink = (name, text = name, focus) => h("a", { href: `#/${name}`, "data-focus": focus }, text);
@@ -58,12 +61,12 @@ function tiles(data, month) {
     return f.money(digits ? `${s.slice(0, -digits)}.${s.slice(-digits)}` : s, currency);
   });
   const pending = data.nodes.reduce((a, n) => a + (n.status?.records_pending ?? 0), 0), lag = Math.max(0, ...data.nodes.map((n) => n.status?.lag_us ?? 0));
-  const t = data.usage;
+  const t = data.spenders.total;
   return h("dl", { class: "tiles" },
     tile(month === f.monthNow() ? "Spend so far" : "Spend", texts[0] ?? "–", h("p", { class: "muted" }, texts.slice(1).map((x) => `+ ${x} `), data.spenders.complete ? f.plural(data.spenders.accounts_with_use, "account") + " with use" : `the ${data.spenders.items.length} largest of ${f.count(data.spenders.accounts_with_use)} accounts`)),
     tile("Invocations", f.count(t.invocations ?? 0), h("p", {}, h("span", { class: t.errors ? "warn" : "muted" }, `${f.count(t.errors ?? 0)} failed`), h("span", { class: t.throttles ? "warn" : "muted" }, ` · ${f.count(t.throttles ?? 0)} refused`))),
     tile("Compute", h("span", {}, f.gbSeconds(t.mb_ms ?? "0"), h("small", {}, " GB-s")), h("p", { class: "muted" }, `${f.micros(Number(t.billed_ms ?? 0) * 1000).replace("–", "0 ms")} billed`)),
-    tile("Ingest lag", lag ? f.micros(lag) : "0 ms", h("p", { class: pending || data.usage.late_pending ? "warn" : "muted" }, pending || data.usage.late_pending ? `${f.plural(Math.max(pending, data.usage.late_pending), "record")} on their way` : `all in through ${f.time(data.usage.complete_through)} UTC`)));
+    tile("Ingest lag", lag ? f.micros(lag) : "0 ms", h("p", { class: pending || data.spenders.late_pending ? "warn" : "muted" }, pending || data.spenders.late_pending ? `${f.plural(Math.max(pending, data.spenders.late_pending), "record")} on their way` : `all in through ${f.time(data.spenders.complete_through)} UTC`)));
 }
 
 function spenders(data) {
@@ -123,7 +126,7 @@ function reconciler(data) {
 }
 
 function accountTable(data, ui) {
-  const used = new Map(data.spenders.items.map((r) => [r.account, r]));
+  const used = new Map((data.spenders?.items ?? []).map((r) => [r.account, r]));
   const rows = data.accounts.items.map((a) => ({ ...a, use: used.get(a.id) }));
   return [sortableTable({
     caption: "Accounts", state: ui.accountSort, rows, onSort: ui.redraw,
@@ -151,15 +154,15 @@ export function operatorPage(ui) {
     part("accounts", "Accounts", { lines: 6, more: h("div", { class: "head-tools" }, search) }), part("nodes", "Nodes", { lines: 2 }),
     part("escrow", "Reconciler: limits held, against the records", { lines: 2 }));
   const update = (data, month) => {
-    show(parts.tiles, [data.usage, data.spenders, data.nodes.map((n) => n.status), month], () => tiles(data, month));
+    if (data.spenders) show(parts.tiles, [data.spenders, data.nodes.map((n) => n.status), month], () => tiles(data, month));
     show(parts.attention, [data.ready, data.nodes.map((n) => [n.name, silent(n) && f.ago(n.seen_at), n.status]), data.close, data.escrow, data.levels], () => attention(data));
-    show(parts.spenders, data.spenders.items, () => spenders(data));
-    show(parts.levels, data.levels, () => levels(data));
-    show(parts.accounts, [data.accounts.items, data.spenders.items, ui.accountSort, ui.search], () => accountTable(data, ui));
+    if (data.spenders) show(parts.spenders, data.spenders.items, () => spenders(data));
+    if (data.spenders) show(parts.levels, data.levels, () => levels(data));
+    show(parts.accounts, [data.accounts.items, data.spenders?.items, ui.accountSort, ui.search], () => accountTable(data, ui));
     show(parts.nodes, data.nodes.map((n) => ({ ...n, seen_at: silent(n) ? f.ago(n.seen_at) : "" })), () => nodeTable(data));
     show(parts.escrow, data.escrow, () => reconciler(data));
   };
-  return { title: "All accounts", month: true, page, load: () => load(ui), update, every: 10000 };
+  return { title: "All accounts", month: true, page, load: () => load(ui, (data) => page.isConnected && !parts.tiles.shown && update(data, ui.month)), update, every: 10000 };
 }
 
 // ---- closing a month
