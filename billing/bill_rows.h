@@ -12,7 +12,7 @@
 #define USAGE_COLUMNS                                                                                                  \
     "account_id, hour, function_id, version, memory_mib, arch, provisioned, billed_requests, mb_ms, storage_mb_ms, "   \
     "streamed_bytes"
-#define CAPACITY "SELECT * FROM provisioned_usage(ARRAY[$1::int8], $2::timestamptz, $3::timestamptz, interval '1 day')"
+#define CAPACITY "provisioned_usage(ARRAY[$1::int8], $2::timestamptz, $3::timestamptz, interval '1 day')"
 
 /* ctx is a struct bill_usage_list. */
 int bill_take_usage(const struct pg_row *row, void *ctx, struct err *err);
