@@ -138,7 +138,9 @@ static int prices_put(struct cli *cli, struct err *err)
     if (rc == 0 && cli->json) {
         rc = cli_print_json(cli);
     } else if (rc == 0) {
-        (void)printf("%s is at version %s\n", cli->words.items[0], cli_text(cli->tree, "version", text));
+        char from_text[64];
+        (void)printf("%s is at version %s, in force from %.10s\n", cli->words.items[0],
+                     cli_text(cli->tree, "version", text), cli_text(cli->tree, "effective_from", from_text));
     }
     buf_free(&path);
     buf_free(&body);
