@@ -19,6 +19,7 @@ export async function openPage(options = {}, expected = []) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(20000);
+  await page.addInitScript(() => location.protocol === "http:" && sessionStorage.setItem("farthing.pace", "10"));
   page.troubles = [];
   const note = (text) => expected.some((e) => text.includes(e)) || page.troubles.push(text);
   page.on("console", (m) => m.type() === "error" && note(m.text()));

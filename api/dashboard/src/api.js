@@ -39,7 +39,12 @@ export class Api {
   }
 
   async get(path) {
-    return (await this.fetch("GET", path)).json();
+    const answer = await this.fetch("GET", path);
+    try {
+      return await answer.json();
+    } catch { // cut off in its midst
+      throw new Offline("The node does not answer.");
+    }
   }
 
   // null where the node has no such thing (yet): 404 and 501.

@@ -11,6 +11,7 @@ import { overviewPage } from "./overview.js";
 import { limitsPage } from "./quotas.js";
 
 const REFRESH_MS = 5000;
+const PACE = Number(sessionStorage.getItem("farthing.pace")) || 1; // tests look more often
 const OLD_S = 30;
 const REST = 4; // a page that loads slowly is asked for less often: it rests so many times as long
 const app = document.getElementById("app");
@@ -129,7 +130,7 @@ async function refresh() {
     if (failed(error)) return;
   }
   age();
-  timer = setTimeout(next, Math.max(page.every ?? REFRESH_MS, REST * (Date.now() - began)));
+  timer = setTimeout(next, Math.max(page.every ?? REFRESH_MS, REST * (Date.now() - began)) / PACE);
 }
 ui.refresh = refresh;
 
