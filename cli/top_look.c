@@ -291,14 +291,11 @@ static int look_at_all(struct cli *cli, struct top *top, struct err *err)
 {
     char path[64];
     int64_t now_us = clock_mono_us();
-    if (ask(cli, top, "", "/v1/usage", err) != 0) {
-        return -1;
-    }
-    take_totals(top, cli->tree, cli->tree);
     (void)snprintf(path, sizeof path, "/v1/spenders?limit=%d", SPENDERS_ASKED);
     if (ask(cli, top, "", path, err) != 0) {
         return -1;
     }
+    take_totals(top, cJSON_GetObjectItemCaseSensitive(cli->tree, "total"), cli->tree);
     take_spenders(top, cli->tree, now_us);
     remember(top, now_us);
     if (ask(cli, top, "", "/v1/nodes", err) != 0) {
