@@ -127,7 +127,8 @@ function reconciler(data) {
 
 function accountTable(data, ui) {
   const used = new Map((data.spenders?.items ?? []).map((r) => [r.account, r]));
-  const rows = data.accounts.items.map((a) => ({ ...a, use: used.get(a.id) }));
+  const none = data.spenders?.complete ? { invocations: 0, mb_ms: "0" } : null; // not among the largest: not known
+  const rows = data.accounts.items.map((a) => ({ ...a, use: used.get(a.id) ?? none }));
   return [sortableTable({
     caption: "Accounts", state: ui.accountSort, rows, onSort: ui.redraw,
     empty: ui.search ? empty(`No account has "${ui.search}" in its name.`) : empty("No accounts yet.", "Make one with ", h("code", {}, "farthing account create NAME")),
@@ -135,12 +136,12 @@ function accountTable(data, ui) {
       { name: "name", label: "Account", sort: (r) => r.name, cell: (r) => h("a", { href: `#/${r.name}`, "data-focus": `account-${r.id}` }, r.name) },
       { name: "display", label: "Name", sort: (r) => r.display_name ?? "", cell: (r) => r.display_name || "–" },
       { name: "state", label: "State", sort: (r) => r.state, cell: (r) => chip(r.state === "active" ? "ok" : "bad", r.state) },
-      { name: "invocations", label: "Invocations", right: true, sort: (r) => r.use?.invocations ?? 0, cell: (r) => f.count(r.use?.invocations ?? 0) },
-      { name: "gb_s", label: "GB-s", right: true, sort: (r) => BigInt(r.use?.mb_ms ?? 0), cell: (r) => f.gbSeconds(r.use?.mb_ms ?? 0, 3) },
-      { name: "cost", label: "Spend", right: true, sort: (r) => Number(r.use?.total ?? 0), cell: (r) => (r.use ? f.money(r.use.total, r.use.currency) : "–") },
+      { name: "invocations", label: "Invocations", right: true, sort: (r) => r.use?.invocations ?? 0, cell: (r) => (r.use ? f.count(r.use.invocations) : "–") },
+      { name: "gb_s", label: "GB-s", right: true, sort: (r) => BigInt(r.use?.mb_ms ?? 0), cell: (r) => (r.use ? f.gbSeconds(r.use.mb_ms, 3) : "–") },
+      { name: "cost", label: "Spend", right: true, sort: (r) => Number(r.use?.total ?? 0), cell: (r) => (r.use?.total ? f.money(r.use.total, r.use.currency) : "–") },
       { name: "book", label: "Price book", sort: (r) => r.price_book, cell: (r) => r.price_book },
     ],
-  }), data.accounts.next ? h("p", { class: "fine-print" }, "The first 50 in order of name; search for others.") : null];
+  }), data.accounts.next ? h("p", { class: "fine-print" }, `The first 50 in order of name; search for others.${data.spenders && !data.spenders.complete ? " Use is shown of the accounts that use most." : ""}`) : null];
 }
 
 export function operatorPage(ui) {
@@ -158,7 +159,7 @@ export function operatorPage(ui) {
     show(parts.attention, [data.ready, data.nodes.map((n) => [n.name, silent(n) && f.ago(n.seen_at), n.status]), data.close, data.escrow, data.levels], () => attention(data));
     if (data.spenders) show(parts.spenders, data.spenders.items, () => spenders(data));
     if (data.spenders) show(parts.levels, data.levels, () => levels(data));
-    show(parts.accounts, [data.accounts.items, data.spenders?.items, ui.accountSort, ui.search], () => accountTable(data, ui));
+    show(parts.accounts, [data.accounts.items, data.spenders?.items, data.spenders?.complete, ui.accountSort, ui.search], () => accountTable(data, ui));
     show(parts.nodes, data.nodes.map((n) => ({ ...n, seen_at: silent(n) ? f.ago(n.seen_at) : "" })), () => nodeTable(data));
     show(parts.escrow, data.escrow, () => reconciler(data));
   };
