@@ -195,6 +195,7 @@ static void record_members(struct json_writer *writer, const struct usage_record
     json_put_text(writer, "started_at", text);
     json_put_text(writer, "status", usage_status_name((enum usage_status)record->status));
     json_put_bool(writer, "cold", (record->flags & USAGE_FLAG_COLD) != 0);
+    json_put_bool(writer, "provisioned", (record->flags & USAGE_FLAG_PROVISIONED) != 0);
     json_put_i64(writer, "duration_us", (int64_t)record->duration_us);
     json_put_i64(writer, "init_us", (int64_t)record->init_us);
     json_put_i64(writer, "billed_ms", record->billed_ms);

@@ -36,6 +36,9 @@ int lambda_body(struct request *request, cJSON **tree, struct err *err);
 int lambda_parameter(struct err *err, const char *text);
 const char *lambda_text(const cJSON *object, const char *name); /* NULL when it is no string */
 
+/* lambda_concurrency.c: a number of concurrent executions out of the body. */
+int lambda_concurrency_read(struct request *request, const char *member, int least, int *value, struct err *err);
+
 /* A page of a list whose keys rise by strcmp: rows are offered in order, those of the page are taken. */
 struct lambda_page {
     const char *marker;

@@ -1,4 +1,4 @@
-/* Lambda's concurrency: reserved, provisioned, and the numbers of the account. */
+/* Lambda's concurrency: reserved, and the numbers of the account. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +41,19 @@ static int account_sums(struct request *request, struct sum_ctx *sum, int64_t *l
     return 0;
 }
 
-static int reserved_read(struct request *request, const char *member, int *value, struct err *err)
+int lambda_concurrency_read(struct request *request, const char *member, int least, int *value, struct err *err)
 {
     cJSON *tree = NULL;
     if (lambda_body(request, &tree, err) != 0) {
         return -1;
     }
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(tree, member);
-    bool fine = cJSON_IsNumber(item) && item->valueint >= 0;
+    bool fine = cJSON_IsNumber(item) && item->valueint >= least;
     *value = fine ? item->valueint : 0;
     cJSON_Delete(tree);
-    return fine ? 0 : lambda_parameter(err, "The number of concurrent executions is missing or negative.");
+    char text[120];
+    (void)snprintf(text, sizeof text, "%s is missing, or less than %d.", member, least);
+    return fine ? 0 : lambda_parameter(err, text);
 }
 
 static int reserved_reply(struct request *request, int reserved, struct err *err)
@@ -69,7 +71,7 @@ int lambda_concurrency_put_handler(struct request *request, struct err *err)
     struct lambda_target target;
     int reserved = 0;
     if (lambda_target(request, &target, err) != 0 ||
-        reserved_read(request, "ReservedConcurrentExecutions", &reserved, err) != 0) {
+        lambda_concurrency_read(request, "ReservedConcurrentExecutions", 0, &reserved, err) != 0) {
         return -1;
     }
     if (function_set_reserved(request->pg, request->account_id, target.name, reserved, err) != 0) {
@@ -96,72 +98,6 @@ int lambda_concurrency_delete_handler(struct request *request, struct err *err)
         return -1;
     }
     if (function_set_reserved(request->pg, request->account_id, target.name, -1, err) != 0) {
-        return lambda_not_found(request, &target, err);
-    }
-    lambda_changed(request, target.name);
-    return reply_empty(request, 204);
-}
-
-static int provisioned_reply(struct request *request, int status, int provisioned, const char *state, struct err *err)
-{
-    struct json_writer writer;
-    bool ready = strcmp(state, "READY") == 0;
-    reply_json_begin(request, &writer);
-    json_put_i64(&writer, "RequestedProvisionedConcurrentExecutions", provisioned);
-    json_put_i64(&writer, "AvailableProvisionedConcurrentExecutions", ready ? provisioned : 0);
-    json_put_i64(&writer, "AllocatedProvisionedConcurrentExecutions", ready ? provisioned : 0);
-    json_put_text(&writer, "Status", state);
-    return reply_json_end(request, status, &writer, err);
-}
-
-static int provisioned_target(const struct request *request, struct lambda_target *target, struct err *err)
-{
-    if (lambda_target(request, target, err) != 0) {
-        return -1;
-    }
-    if (target->qualifier[0] == '\0' || strcmp(target->qualifier, "$LATEST") == 0) {
-        return lambda_parameter(err,
-                                "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
-    }
-    return 0;
-}
-
-int lambda_provisioned_put_handler(struct request *request, struct err *err)
-{
-    struct lambda_target target;
-    int wanted = 0;
-    if (provisioned_target(request, &target, err) != 0 ||
-        reserved_read(request, "ProvisionedConcurrentExecutions", &wanted, err) != 0) {
-        return -1;
-    }
-    if (function_set_provisioned(request->pg, request->account_id, target.name, target.qualifier, wanted, err) != 0) {
-        return lambda_not_found(request, &target, err);
-    }
-    lambda_changed(request, target.name);
-    return provisioned_reply(request, 202, wanted, "IN_PROGRESS", err);
-}
-
-int lambda_provisioned_get_handler(struct request *request, struct err *err)
-{
-    struct lambda_target target;
-    struct function function;
-    if (provisioned_target(request, &target, err) != 0 || lambda_function(request, &target, &function, err) != 0) {
-        return -1;
-    }
-    if (function.provisioned == 0) {
-        (void)err_set(err, ERR_NOT_FOUND, "No Provisioned Concurrency Config found for this function");
-        return err_slug(err, "ProvisionedConcurrencyConfigNotFoundException");
-    }
-    return provisioned_reply(request, 200, function.provisioned, "READY", err);
-}
-
-int lambda_provisioned_delete_handler(struct request *request, struct err *err)
-{
-    struct lambda_target target;
-    if (provisioned_target(request, &target, err) != 0) {
-        return -1;
-    }
-    if (function_set_provisioned(request->pg, request->account_id, target.name, target.qualifier, 0, err) != 0) {
         return lambda_not_found(request, &target, err);
     }
     lambda_changed(request, target.name);

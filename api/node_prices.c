@@ -198,12 +198,17 @@ int prices_worst(void *ctx, int64_t account_id, int64_t started_us, uint64_t mb_
         return -1;
     }
     int rc = add_worst(book, METER_REQUESTS, 1, &sum, err);
+    /* Where instances are kept ready the call may get one or not: the dearer counts. */
+    int64_t other = sum;
     if (rc == 0) {
         rc = add_worst(book, compute_meter(flags), mb_ms, &sum, err);
     }
+    if (rc == 0 && (flags & USAGE_FLAG_PROVISIONED) != 0) {
+        rc = add_worst(book, compute_meter((uint16_t)(flags & ~USAGE_FLAG_PROVISIONED)), mb_ms, &other, err);
+    }
     book_unlock(prices);
     if (rc == 0) {
-        *picos = sum;
+        *picos = sum > other ? sum : other;
     }
     return rc;
 }

@@ -256,7 +256,7 @@ static void fill_record(struct call *call)
     flags |= call->async ? USAGE_FLAG_ASYNC : 0;
     flags |= call->streamed ? USAGE_FLAG_STREAMED : 0;
     flags |= function->arch == ARCH_ARM64 ? USAGE_FLAG_ARM64 : 0;
-    flags |= (call->ticket.request.flags & USAGE_FLAG_PROVISIONED);
+    flags |= call->on_provisioned ? USAGE_FLAG_PROVISIONED : 0;
     call->record = (struct usage_record){
         .kind = USAGE_KIND_INVOCATION,
         .status = (uint8_t)call->status,

@@ -25,6 +25,21 @@ static const struct pg_stmt PROVISIONED_SET = {
     .expect = PG_NO_ROWS,
 };
 
+static const struct pg_stmt PROVISIONED_ALL = {
+    .name = "function.provisioned_all",
+    .sql = "SELECT v.account_id, f.name, v.version FROM function_version v JOIN function f USING (account_id, "
+           "function_id) "
+           "WHERE v.provisioned > 0 AND f.deleted_at IS NULL ORDER BY v.account_id, f.name, v.version",
+    .expect = PG_ANY_ROWS,
+};
+
+static const struct pg_stmt PROVISIONED_LIST = {
+    .name = "function.provisioned_list",
+    .sql = "SELECT function_id, version, instances, starts_at FROM provisioned_period WHERE account_id = $1::int8 "
+           "AND function_id = $2::int8 AND ($3::int4 < 0 OR version = $3::int4) AND ends_at IS NULL ORDER BY version",
+    .expect = PG_ANY_ROWS,
+};
+
 /* Two functions that reserve at once must not both take the last of the account. */
 static const struct pg_stmt ACCOUNT_LOCK = {
     .name = "function.reserved_lock",
@@ -105,4 +120,48 @@ int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name
         return err_field(err, "/provisioned", "provisioned concurrency %d is negative", provisioned);
     }
     return pg_tx_at(pg, PG_READ_COMMITTED, provision_body, &self, err);
+}
+
+struct each {
+    function_provisioned_fn *visit;
+    void *ctx;
+};
+
+static int take_version(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const struct each *each = ctx;
+    (void)err;
+    return each->visit(pg_get_i64(row, "account_id"), pg_get_text(row, "name"), (int)pg_get_i64(row, "version"),
+                       each->ctx);
+}
+
+int function_each_provisioned(struct pg *pg, function_provisioned_fn *visit, void *ctx, struct err *err)
+{
+    struct each each = {visit, ctx};
+    const struct pg_param none[] = {PG_P_END};
+    return pg_run(pg, &PROVISIONED_ALL, none, take_version, &each, NULL, err);
+}
+
+struct list {
+    function_config_fn *visit;
+    void *ctx;
+};
+
+static int take_config(const struct pg_row *row, void *ctx, struct err *err)
+{
+    const struct list *list = ctx;
+    const struct function_provisioned config = {.function_id = pg_get_i64(row, "function_id"),
+                                                .version = (int)pg_get_i64(row, "version"),
+                                                .instances = (int)pg_get_i64(row, "instances"),
+                                                .since_us = pg_get_time(row, "starts_at")};
+    (void)err;
+    return list->visit(&config, list->ctx);
+}
+
+int function_list_provisioned(struct pg *pg, int64_t account_id, int64_t function_id, int version,
+                              function_config_fn *visit, void *ctx, struct err *err)
+{
+    struct list list = {visit, ctx};
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function_id), PG_P_I64(version), PG_P_END};
+    return pg_run(pg, &PROVISIONED_LIST, params, take_config, &list, NULL, err);
 }

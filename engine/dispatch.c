@@ -94,6 +94,7 @@ static void assign(struct instance *instance, struct call *call, int64_t now_ns)
     instance->fleet->busy++;
     instance->current = call;
     call->instance = instance;
+    call->on_provisioned = instance->provisioned;
     call->cold = instance->fresh && !instance->provisioned;
     call->init_us = instance->fresh && !instance->provisioned ? (uint64_t)instance->init_us : 0;
     instance->fresh = false;
@@ -135,7 +136,7 @@ static bool reclaim(struct engine *engine, const struct fleet *except)
     return true;
 }
 
-static bool room(struct engine *engine, const struct fleet *fleet)
+bool fleet_room(struct engine *engine, const struct fleet *fleet)
 {
     bool full = engine->instance_count >= engine->instances_max ||
                 engine->memory_used_mib + fleet->function.memory_mib > engine->memory_max_mib;
@@ -166,7 +167,7 @@ void fleet_grow(struct fleet *fleet, struct engine *engine, int64_t now_ns)
             loop_wake_at(engine, fleet->start_after_ns);
             return;
         }
-        if (!room(engine, fleet)) {
+        if (!fleet_room(engine, fleet)) {
             return;
         }
         if (!scale_token(fleet, now_ns)) {
@@ -220,7 +221,7 @@ static bool submit(struct engine *engine, struct call *call, struct link **waiti
         (void)err_set(&call->error, ERR_RETRY, "this node is stopping");
         return false;
     }
-    struct instance *instance = fleet->idle;
+    struct instance *instance = provisioned_idle(fleet);
     if (instance != NULL) {
         fleet_idle_remove(fleet, instance);
         *waiting = instance->waiting;
@@ -318,7 +319,8 @@ static void go_on(struct call *call, struct resolved resolved)
         .timeout_s = fleet->function.timeout_s,
         .init_limit_ms = policy.bill_init ? ENGINE_INIT_LIMIT_MS : 0,
         .reserved_concurrency = resolved.reserved,
-        .flags = fleet->function.arch == ARCH_ARM64 ? USAGE_FLAG_ARM64 : 0,
+        .flags = (uint16_t)((fleet->function.arch == ARCH_ARM64 ? USAGE_FLAG_ARM64 : 0) |
+                            (fleet->function.provisioned > 0 ? USAGE_FLAG_PROVISIONED : 0)),
         .now_us = now_us,
     };
     int told = 0;
@@ -398,24 +400,17 @@ static void tend(const void *key, size_t key_length, void *value, void *ctx)
     struct engine *engine = tending->engine;
     int64_t idle_ns = (int64_t)engine->options.idle_s * 1000000000;
     struct instance *next = NULL;
-    int keep = fleet->retired ? 0 : fleet->function.provisioned;
+    provisioned_tend(engine, fleet, tending->now_ns, tending->wake_ns);
     for (struct instance *at = fleet->idle; at != NULL; at = next) {
         next = at->idle_next;
-        if (at->provisioned && keep > 0) {
-            keep--;
-        } else if (tending->now_ns - at->idle_since_ns >= idle_ns) {
+        if (at->provisioned && !fleet->retired) {
+            continue;
+        }
+        if (tending->now_ns - at->idle_since_ns >= idle_ns) {
             instance_stop(engine, at, USAGE_KILLED);
         } else {
             earlier(tending->wake_ns, at->idle_since_ns + idle_ns);
         }
-    }
-    for (int missing = fleet->retired || engine->closing ? 0 : fleet->function.provisioned - fleet->total; missing > 0;
-         missing--) {
-        if (tending->now_ns < fleet->start_after_ns || !room(engine, fleet)) {
-            earlier(tending->wake_ns, tending->now_ns + INT64_C(1000000000));
-            break;
-        }
-        instance_launch(engine, fleet, true, tending->now_ns);
     }
     while (fleet->queue_head != NULL && tending->now_ns - fleet->queue_head->queued_ns >= ENGINE_QUEUE_WAIT_NS) {
         struct call *call = fleet_pop(fleet);

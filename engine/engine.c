@@ -168,6 +168,7 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
         made->fleets == NULL) {
         (void)err_set(err, ERR_SYSTEM, "engine: out of memory");
     } else if (open_parts(made, err) == 0) {
+        worker_do(made, provisioned_prepare_job, true, NULL);
         *engine = made;
         return 0;
     }

@@ -115,6 +115,17 @@ int engine_invoke(struct engine *engine, const struct invoke_request *request, i
 /* The function changed (code, settings, deleted): instances of its $LATEST are replaced before the next call. */
 void engine_function_changed(struct engine *engine, int64_t account_id, const char *name);
 
+/* Instances of a version that are kept ready on this node. */
+struct engine_provisioned {
+    int allocated; /* initialised */
+    int available; /* of these: without a call */
+    int crashes;   /* starts in a row that failed */
+};
+void engine_provisioned(struct engine *engine, int64_t account_id, int64_t function_id, int version,
+                        struct engine_provisioned *found);
+/* Get a version ready without a call: its code is fetched and its provisioned instances start. Returns at once. */
+void engine_prepare(struct engine *engine, int64_t account_id, const char *name, const char *qualifier);
+
 void engine_stats(const struct engine *engine, struct engine_stats *stats);
 typedef void engine_function_stats_fn(int64_t account_id, const char *name, int busy, int idle, void *ctx);
 void engine_each_function(struct engine *engine, engine_function_stats_fn *visit, void *ctx);

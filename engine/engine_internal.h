@@ -85,6 +85,7 @@ struct call {
     uint64_t response_bytes, duration_us, init_us, cpu_us;
     uint32_t peak_kib;
     bool streamed;
+    bool on_provisioned; /* its instance is one that is kept ready */
     pthread_mutex_t tail_lock; /* the loop adds what is printed, others START, END and REPORT */
     struct buf tail;
     struct err error;
@@ -147,6 +148,7 @@ struct fleet {
     bool retired;
     struct instance *idle;
     int starting, idle_count, busy, total;
+    int provisioned; /* of total: kept ready, or about to be */
     struct call *queue_head, *queue_tail;
     int queued;
     int64_t scale_tokens_milli, scale_ns;
@@ -261,6 +263,17 @@ void fleet_retire(struct engine *engine, struct fleet *fleet);
 /* An instance asks for the next event. Lock held. Returns the call to hand out (a reference), or NULL: it is idle now.
  */
 struct call *fleet_next(struct engine *engine, struct instance *instance, int64_t now_ns);
+/* ---- provisioned.c; lock held ---- */
+
+/* Start what is missing, let go what is too many. */
+void provisioned_tend(struct engine *engine, struct fleet *fleet, int64_t now_ns, int64_t *wake_ns);
+/* The idle instance the next call goes to: one that is kept ready before one that is not. NULL: there is none. */
+struct instance *provisioned_idle(const struct fleet *fleet);
+/* job_fn: versions with provisioned concurrency get theirs without waiting for a call. Lock not held. */
+void provisioned_prepare_job(struct engine *engine, struct pg *pg, void *ctx);
+
+/* Is there room for one more? When not, the instance idle for longest is told to go. Lock held. */
+bool fleet_room(struct engine *engine, const struct fleet *fleet);
 /* Periodic: idle instances that are too old, provisioned ones that are missing. Lock held. */
 void fleet_tend(struct engine *engine, int64_t now_ns, int64_t *wake_ns);
 

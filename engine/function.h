@@ -106,6 +106,18 @@ int function_code_get(struct pg *pg, int64_t account_id, const uint8_t sha256[SH
                       struct err *err);
 /* -1 removes the reservation. */
 int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, int reserved, struct err *err);
+/* Every version with provisioned concurrency, of all accounts; visit returns -1 to stop. */
+typedef int function_provisioned_fn(int64_t account_id, const char *name, int version, void *ctx);
+int function_each_provisioned(struct pg *pg, function_provisioned_fn *visit, void *ctx, struct err *err);
+struct function_provisioned {
+    int64_t function_id;
+    int version, instances;
+    int64_t since_us;
+};
+/* Of one function, by version; version < 0: all of them. */
+typedef int function_config_fn(const struct function_provisioned *config, void *ctx);
+int function_list_provisioned(struct pg *pg, int64_t account_id, int64_t function_id, int version,
+                              function_config_fn *visit, void *ctx, struct err *err);
 int function_set_provisioned(struct pg *pg, int64_t account_id, const char *name, const char *qualifier,
                              int provisioned, struct err *err);
 

@@ -173,6 +173,7 @@ void instance_launch(struct engine *engine, struct fleet *fleet, bool provisione
     }
     list_add(engine, instance);
     fleet->total++;
+    fleet->provisioned += provisioned ? 1 : 0;
     fleet->starting++;
     loop_wake_at(engine, instance->deadline_ns);
     worker_do(engine, launch_job, false, instance);
@@ -314,6 +315,7 @@ static void release_job(struct engine *engine, struct pg *pg, void *ctx)
     }
     (void)pthread_mutex_lock(&engine->lock);
     instance->fleet->total--;
+    instance->fleet->provisioned -= instance->provisioned ? 1 : 0;
     list_remove(engine, instance);
     int64_t now_ns = clock_mono_ns();
     if (instance->fleet->queued > 0) {

@@ -140,6 +140,9 @@ static struct call *install(struct engine *engine, struct reading *reading, bool
         target->reserved = reading->first.reserved_concurrency;
         target->loaded_ns = target->reload ? 0 : clock_mono_ns();
     } else if (error->code == ERR_NOT_FOUND) {
+        if (before != NULL) {
+            before->function.provisioned = 0; /* what still uses it reads the number anew */
+        }
         target->fleet = NULL;
         target->second = NULL;
         target->loaded_ns = 0;

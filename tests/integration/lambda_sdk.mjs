@@ -287,6 +287,59 @@ function forgetful_relay(lose) {
     return new Promise((go) => relay.listen(0, '127.0.0.1', () => go(relay)));
 }
 
+chapter('provisioned concurrency: ready before the first call, billed apart, and beyond it on demand', async () => {
+    const FunctionName = 'ready';
+    const handler = `let calls = 0;
+        export const handler = async (event) => {
+            if (event.hold) await new Promise((go) => setTimeout(go, event.hold));
+            return { calls: ++calls, kind: process.env.AWS_LAMBDA_INITIALIZATION_TYPE };
+        };`;
+    await create(FunctionName, { MemorySize: 128, Code: { ZipFile: zip({ 'index.mjs': handler }) } });
+    await sdk.waitUntilFunctionActiveV2(waiting, { FunctionName });
+    const { Version: Qualifier } = await send('PublishVersion', { FunctionName });
+    const config = { FunctionName, Qualifier };
+    await refused(send('GetProvisionedConcurrencyConfig', config), 'ProvisionedConcurrencyConfigNotFoundException');
+    await refused(send('PutProvisionedConcurrencyConfig', { FunctionName, Qualifier: '$LATEST', ProvisionedConcurrentExecutions: 1 }),
+        'InvalidParameterValueException', (e) => /unpublished/.test(e.message));
+    await refused(send('PutProvisionedConcurrencyConfig', { ...config, ProvisionedConcurrentExecutions: 0 }), 'InvalidParameterValueException');
+    const put = await send('PutProvisionedConcurrencyConfig', { ...config, ProvisionedConcurrentExecutions: 2 });
+    assert.equal(put.$metadata.httpStatusCode, 202);
+    assert.equal(put.Status, 'IN_PROGRESS');
+    const status = () => send('GetProvisionedConcurrencyConfig', config);
+    const ready = await until('READY without a call', status, (got) => got.Status === 'READY');
+    assert.equal(ready.RequestedProvisionedConcurrentExecutions, 2);
+    assert.equal(ready.AvailableProvisionedConcurrentExecutions, 2);
+    assert.match(ready.LastModified, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000$/);
+    const { ProvisionedConcurrencyConfigs: all } = await send('ListProvisionedConcurrencyConfigs', { FunctionName });
+    assert.deepEqual(all.map((c) => [c.FunctionArn.split(':').slice(-2).join(':'), c.RequestedProvisionedConcurrentExecutions]),
+        [[`${FunctionName}:${Qualifier}`, 2]]);
+
+    // Three at once: two on what is ready, one beyond it.
+    const call = (event) => send('Invoke', { ...config, Payload: JSON.stringify(event) });
+    assert.equal(json((await call({})).Payload).kind, 'provisioned-concurrency');
+    await Promise.all([1, 2, 3].map(() => call({ hold: 700 })));
+    const seen = await until('four records', () => records(FunctionName), (items) => items.length === 4);
+    const on = seen.filter((r) => r.provisioned);
+    assert.equal(on.length, 3, JSON.stringify(seen));
+    assert.ok(on.every((r) => !r.cold && r.init_us === 0), 'what was ready has no start to bill');
+    assert.ok(seen.filter((r) => !r.provisioned).every((r) => r.cold));
+
+    // Reserved is the most there can be; a configuration that is gone keeps nothing ready.
+    await send('PutFunctionConcurrency', { FunctionName, ReservedConcurrentExecutions: 3 });
+    await refused(send('PutProvisionedConcurrencyConfig', { ...config, ProvisionedConcurrentExecutions: 4 }),
+        'InvalidParameterValueException', (e) => /reservedConcurrentExecution/.test(e.message));
+    await send('PutProvisionedConcurrencyConfig', { ...config, ProvisionedConcurrentExecutions: 1 });
+    await until('one of two is let go', status, (got) => got.RequestedProvisionedConcurrentExecutions === 1 && got.AllocatedProvisionedConcurrentExecutions === 1);
+    assert.equal((await send('DeleteProvisionedConcurrencyConfig', config)).$metadata.httpStatusCode, 204);
+    await refused(status(), 'ProvisionedConcurrencyConfigNotFoundException');
+    const month = new Date().toISOString().slice(0, 7);
+    const bill = await farthing(`/v1/accounts/acme/cost?month=${month}`);
+    const capacity = bill.lines.filter((line) => line.meter.startsWith('provisioned_concurrency_'));
+    // A begun step of 2 x 128 MB, and one of 1 x 128 MB: 300,000 ms each.
+    assert.equal(capacity.reduce((sum, line) => sum + Number(line.quantity), 0), (2 + 1) * 128 * 300000, JSON.stringify(bill.lines));
+    await send('DeleteFunction', { FunctionName });
+});
+
 chapter('an answer that is lost and asked for again: ran once, billed once', async () => {
     await create('once', { Timeout: 10 });
     await sdk.waitUntilFunctionActiveV2(waiting, { FunctionName: 'once' });
