@@ -31,6 +31,7 @@ def openapi(path):
     try:
         import yaml
     except ImportError:
+        print("embed.py: python3-yaml is not installed: this build has no /openapi.json", file=sys.stderr)
         return b""
     with open(path, encoding="utf-8") as source:
         return json.dumps(yaml.safe_load(source), ensure_ascii=False).encode() + b"\n"
