@@ -5,7 +5,7 @@
 #   FARTHING_PACKAGE_ROOT=DIR   a root made by debootstrap; without it one is made in /var/tmp once and kept for a day
 set -euo pipefail
 : "${FARTHING_BUILD:?}" "${FARTHING_SOURCE:?}"
-for program in cpack dpkg-deb dpkg-shlibdeps; do
+for program in cpack dpkg-deb dpkg-shlibdeps file; do
     command -v "$program" >/dev/null || { echo "skipped: $program is not installed"; exit 77; }
 done
 [[ -x $FARTHING_BUILD/cli/farthing ]] && compgen -G "$FARTHING_BUILD/metering/libfarthing-hook.so" >/dev/null ||
