@@ -16,7 +16,7 @@ async function load(ui, early) {
   const sums = Promise.all([ui.api.get(`/v1/spenders?month=${ui.month}&limit=20`), ui.api.get("/v1/quota-levels?min_percent=80&limit=50")]);
   sums.catch(() => {}); // told when it is waited for
   const [accounts, escrow, nodes, close, ready] = await Promise.all([
-    ui.api.get(`/v1/accounts?limit=50${ui.search ? `&name=${enc(ui.search)}` : ""}`),
+    ui.api.get(`/v1/accounts?limit=25${ui.search ? `&name=${enc(ui.search)}` : ""}`),
     ui.api.get("/v1/quota-escrow"),
     ui.api.maybe("/v1/nodes"),
     ui.api.maybe(`/v1/months/${before}/close`),
@@ -141,7 +141,7 @@ function accountTable(data, ui) {
       { name: "cost", label: "Spend", right: true, sort: (r) => Number(r.use?.total ?? 0), cell: (r) => (r.use?.total ? f.money(r.use.total, r.use.currency) : "–") },
       { name: "book", label: "Price book", sort: (r) => r.price_book, cell: (r) => r.price_book },
     ],
-  }), data.accounts.next ? h("p", { class: "fine-print" }, `The first 50 in order of name; search for others.${data.spenders && !data.spenders.complete ? " Use is shown of the accounts that use most." : ""}`) : null];
+  }), data.accounts.next ? h("p", { class: "fine-print" }, `The first 25 in order of name; search for others.${data.spenders && !data.spenders.complete ? " Use is shown of the accounts that use most." : ""}`) : null];
 }
 
 export function operatorPage(ui) {
