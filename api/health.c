@@ -9,7 +9,7 @@
 #include "metering/hook.h"
 
 /* Above this age of the oldest record that is not stored, records do not move. */
-#define LAG_US_MAX INT64_C(60000000)
+#define LAG_S_MAX 60
 #define FILL_MAX 950 /* thousandths of the spool */
 
 int healthz_handler(struct request *request, struct err *err)
@@ -39,9 +39,10 @@ static int checks(const struct request *request, struct check list[4])
         struct aggregator_stats stats;
         aggregator_stats(options->aggregator, &stats);
         list[count++] = (struct check){"database", stats.database_ok, stats.database_ok ? "" : "cannot be reached"};
+        int64_t lag_s_max = options->ready_lag_s > 0 ? options->ready_lag_s : LAG_S_MAX;
+        bool moving = stats.lag_us < lag_s_max * 1000000;
         list[count++] =
-            (struct check){"records", stats.lag_us < LAG_US_MAX,
-                           stats.lag_us < LAG_US_MAX ? "" : "records wait in the spool for more than a minute"};
+            (struct check){"records", moving, moving ? "" : "records wait in the spool for more than a minute"};
     }
     if (options->hook != NULL) {
         bool ok = farthing_hook_fill(options->hook) <= FILL_MAX;

@@ -338,6 +338,7 @@ static int http_start(struct node *node, struct err *err)
     const struct api_options options = {.listen = listen,
                                         .conninfo = node->conninfo,
                                         .head_wait_s = node->options.head_wait_s,
+                                        .ready_lag_s = node->options.ready_lag_s,
                                         .tls_cert = node->options.tls_cert,
                                         .tls_key = node->options.tls_key,
                                         .issuer = node->options.issuer,

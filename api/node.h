@@ -26,6 +26,7 @@ struct node_options {
     const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
                               data_dir/admin.key (0600) */
     uint64_t spool_bytes_max;
+    int ready_lag_s;       /* as in api/api.h */
     int head_wait_s;       /* a client has so long for the head of a request; 0: as api/guests.h says */
     bool close_months;     /* close a month by itself when it is over */
     int close_grace_hours; /* so long after its end */

@@ -17,6 +17,7 @@
 #define BATCH_RECORDS_MAX 65536u
 #define IDLE_WAIT_MS_DEFAULT 20u
 #define BACKOFF_MS_FIRST 50
+#define STALL_US INT64_C(2000000)
 #define BACKOFF_MS_MAX 2000
 
 struct aggregator {
@@ -259,6 +260,11 @@ void aggregator_stats(const struct aggregator *aggregator, struct aggregator_sta
     } self = {.in = aggregator};
     (void)pthread_mutex_lock(&self.out->lock);
     *stats = aggregator->stats;
+    int64_t silent_us = aggregator->rounds_done ? clock_mono_us() - aggregator->through_mono_us : 0;
+    /* A round that does not end counts nothing: whatever came since it began is as old as it is. */
+    if (silent_us > STALL_US && silent_us > stats->lag_us) {
+        stats->lag_us = silent_us;
+    }
     (void)pthread_mutex_unlock(&self.out->lock);
 }
 

@@ -28,6 +28,11 @@ static void must(int ok, const char *what, const char *detail)
 
 void api_node_up(void)
 {
+    api_node_up_with(UINT64_C(64) * 1024 * 1024, 0);
+}
+
+void api_node_up_with(uint64_t spool_bytes_max, int ready_lag_s)
+{
     struct err err = {0};
     (void)snprintf(up.dir, sizeof up.dir, "/tmp/farthing-api-test-XXXXXX");
     must(mkdtemp(up.dir) != NULL, "mkdtemp", up.dir);
@@ -38,7 +43,8 @@ void api_node_up(void)
                                          .database = up.database,
                                          .sandbox = "none",
                                          .head_wait_s = 2,
-                                         .spool_bytes_max = 64 * 1024 * 1024,
+                                         .spool_bytes_max = spool_bytes_max,
+                                         .ready_lag_s = ready_lag_s,
                                          .admin_key = API_TEST_ADMIN};
     must(node_open(&options, &up.node, &err) == 0, "node", err.text);
 }

@@ -22,6 +22,7 @@ struct api_answer {
 
 /* On a new database. Down removes its folder. */
 void api_node_up(void);
+void api_node_up_with(uint64_t spool_bytes_max, int ready_lag_s);
 void api_node_down(void);
 const char *api_node_url(void);
 /* Connection string of its database. */
