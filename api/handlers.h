@@ -85,6 +85,7 @@ int node_list_handler(struct request *request, struct err *err);
 int healthz_handler(struct request *request, struct err *err);
 int readyz_handler(struct request *request, struct err *err);
 int metrics_handler(struct request *request, struct err *err);
+int function_metrics_handler(struct request *request, struct err *err);
 int openapi_handler(struct request *request, struct err *err);
 int static_handler(struct request *request, struct err *err);
 

@@ -1,12 +1,17 @@
-/* /metrics: OpenMetrics, or Prometheus text 0.0.4 for those who ask for it. No account labels: their number has no
- * bound. */
+/* /metrics: OpenMetrics, or Prometheus text 0.0.4 for those who ask for it. No account labels there: their number has
+ * no bound, and it is read without a key. Functions have pages of their own, for the account's key or the operator's.
+ */
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
 #include "api/handlers.h"
 #include "api/http.h"
+#include "common/check.h"
 #include "common/clock.h"
+#include "common/ids.h"
 #include "engine/admission.h"
 #include "engine/engine.h"
 #include "metering/aggregator.h"
@@ -125,11 +130,126 @@ static void api_metrics(struct page_out *page, struct request *request)
     gauge(page, "farthing_http_requests_queued", "Requests that wait for a worker.", s.queued);
 }
 
-int metrics_handler(struct request *request, struct err *err)
+static struct page_out page_begin(struct request *request)
 {
     const char *accept = request_header(request, "Accept");
-    struct page_out page = {.out = &request->reply.body,
-                            .open = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL};
+    return (struct page_out){.out = &request->reply.body,
+                             .open = accept != NULL && strstr(accept, "application/openmetrics-text") != NULL};
+}
+
+static int page_end(const struct page_out *page, struct request *request)
+{
+    if (page->open) {
+        buf_puts(page->out, "# EOF\n");
+    }
+    request->reply.status = 200;
+    request->reply.content_type = page->open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                             : "text/plain; version=0.0.4; charset=utf-8";
+    reply_header(&request->reply, "Cache-Control", "no-store");
+    return 0;
+}
+
+/* ---- a family for each of Lambda's metrics, a sample for each function ---- */
+
+struct functions {
+    struct engine_function_stats *items;
+    size_t count, capacity;
+};
+
+static void take_function(const struct engine_function_stats *stats, void *ctx)
+{
+    struct functions *functions = ctx;
+    if (functions->count == functions->capacity) {
+        functions->capacity = functions->capacity == 0 ? 64 : functions->capacity * 2;
+        functions->items = realloc(functions->items, functions->capacity * sizeof *functions->items);
+        CHECK(functions->items != NULL);
+    }
+    functions->items[functions->count++] = *stats; /* names live as long as the engine */
+}
+
+static int by_function(const void *a, const void *b)
+{
+    const struct engine_function_stats *left = a;
+    const struct engine_function_stats *right = b;
+    int order = (left->account_id > right->account_id) - (left->account_id < right->account_id);
+    return order != 0 ? order : strcmp(left->name, right->name);
+}
+
+/* Names of functions have no character that a label would have to escape. */
+static void sample(const struct page_out *page, const char *name, const struct engine_function_stats *stats)
+{
+    char account[ID_TEXT_BYTES];
+    id_format("acct", stats->account_id, account);
+    buf_printf(page->out, "%s{account=\"%s\",function=\"%s\"} ", name, account, stats->name);
+}
+
+static void function_family(struct page_out *page, const struct functions *functions, const char *name,
+                            const char *help, bool is_counter, size_t member)
+{
+    char full[80];
+    family(page, name, is_counter ? "counter" : "gauge", help);
+    (void)snprintf(full, sizeof full, "%s%s", name, is_counter ? "_total" : "");
+    for (size_t i = 0; i < functions->count; i++) {
+        int64_t value = 0;
+        memcpy(&value, (const char *)&functions->items[i] + member, sizeof value);
+        sample(page, full, &functions->items[i]);
+        buf_printf(page->out, "%lld\n", (long long)value);
+    }
+}
+
+/* Scaled down by whole thousands: microseconds or milliseconds as seconds with all digits. */
+static void seconds_family(struct page_out *page, const struct functions *functions, const char *name, const char *help,
+                           size_t member, int digits)
+{
+    char full[80];
+    int64_t scale = digits == 6 ? 1000000 : 1000;
+    family(page, name, "counter", help);
+    (void)snprintf(full, sizeof full, "%s_total", name);
+    for (size_t i = 0; i < functions->count; i++) {
+        int64_t value = 0;
+        memcpy(&value, (const char *)&functions->items[i] + member, sizeof value);
+        sample(page, full, &functions->items[i]);
+        buf_printf(page->out, "%lld.%0*lld\n", (long long)(value / scale), digits, (long long)(value % scale));
+    }
+}
+
+int function_metrics_handler(struct request *request, struct err *err)
+{
+    struct page_out page = page_begin(request);
+    struct engine *engine = api_get_options(request->api)->engine;
+    struct functions functions = {.count = 0};
+    (void)err;
+    if (engine != NULL && !api_stopping(request->api)) {
+        engine_each_function(engine, request->account_id, take_function, &functions);
+    }
+    if (functions.count > 1) {
+        qsort(functions.items, functions.count, sizeof *functions.items, by_function);
+    }
+#define MEMBER(name) offsetof(struct engine_function_stats, name)
+    function_family(&page, &functions, "farthing_function_invocations", "Invocations finished.", true,
+                    MEMBER(invocations));
+    function_family(&page, &functions, "farthing_function_errors", "Invocations that failed.", true, MEMBER(errors));
+    function_family(&page, &functions, "farthing_function_timeouts", "Invocations stopped at their time limit.", true,
+                    MEMBER(timeouts));
+    function_family(&page, &functions, "farthing_function_throttles", "Calls refused by a quota or for lack of room.",
+                    true, MEMBER(throttles));
+    function_family(&page, &functions, "farthing_function_cold_starts", "Invocations that waited for a new instance.",
+                    true, MEMBER(cold_starts));
+    function_family(&page, &functions, "farthing_function_concurrent_executions", "Invocations running now.", false,
+                    MEMBER(busy));
+    function_family(&page, &functions, "farthing_function_instances_idle", "Instances that wait for a call.", false,
+                    MEMBER(idle));
+    seconds_family(&page, &functions, "farthing_function_duration_seconds", "Time the function ran, summed.",
+                   MEMBER(duration_us), 6);
+    seconds_family(&page, &functions, "farthing_function_billed_seconds", "Time billed, summed.", MEMBER(billed_ms), 3);
+#undef MEMBER
+    free(functions.items);
+    return page_end(&page, request);
+}
+
+int metrics_handler(struct request *request, struct err *err)
+{
+    struct page_out page = page_begin(request);
     const struct api_options *options = api_get_options(request->api);
     (void)err;
     if (page.open) {
@@ -146,12 +266,5 @@ int metrics_handler(struct request *request, struct err *err)
     }
     metering_metrics(&page, options);
     api_metrics(&page, request);
-    if (page.open) {
-        buf_puts(page.out, "# EOF\n");
-    }
-    request->reply.status = 200;
-    request->reply.content_type = page.open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-                                            : "text/plain; version=0.0.4; charset=utf-8";
-    reply_header(&request->reply, "Cache-Control", "no-store");
-    return 0;
+    return page_end(&page, request);
 }

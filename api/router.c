@@ -121,6 +121,8 @@ static const struct route ROUTES[] = {
 
     {HTTP_GET, "/healthz", SCOPE_NONE, ROUTE_INLINE | ROUTE_NO_PG | ROUTE_QUIET, 0, "*", healthz_handler, NULL},
     {HTTP_GET, "/readyz", SCOPE_NONE, ROUTE_NO_PG | ROUTE_QUIET, 0, "*", readyz_handler, NULL},
+    {HTTP_GET, "/v1/metrics", SCOPE_ADMIN, ROUTE_QUIET, 0, "", function_metrics_handler, NULL},
+    {HTTP_GET, A "/metrics", SCOPE_READ, ROUTE_QUIET, 0, "", function_metrics_handler, NULL},
     {HTTP_GET, "/metrics", SCOPE_NONE, ROUTE_NO_PG | ROUTE_QUIET, 0, "*", metrics_handler, NULL},
     {HTTP_GET, "/openapi.json", SCOPE_NONE, ROUTE_INLINE | ROUTE_NO_PG | ROUTE_QUIET, 0, "", openapi_handler, NULL},
 

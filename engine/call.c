@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/json.h"
 #include "engine/async.h"
+#include "engine/counters.h"
 #include "engine/engine_internal.h"
 #include "engine/idempotency.h"
 #include "engine/log_store.h"
@@ -118,6 +119,7 @@ void call_refuse(struct call *call, const struct admission_refusal *refusal)
     }
     call->outcome = INVOKE_REFUSED;
     atomic_fetch_add(&call->engine->refusals, 1);
+    counters_throttle(call);
     if (call->admitted && call->engine->options.admission != NULL) {
         admission_settle(call->engine->options.admission, &call->ticket, NULL);
         call->admitted = false;
@@ -284,6 +286,7 @@ static void fill_record(struct call *call)
 static void count(struct call *call)
 {
     struct engine *engine = call->engine;
+    counters_add(call);
     atomic_fetch_add_explicit(&engine->invocations, 1, memory_order_relaxed);
     if (call->status != USAGE_OK) {
         atomic_fetch_add_explicit(&engine->errors, 1, memory_order_relaxed);

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "common/map.h"
 #include "engine/async.h"
+#include "engine/counters.h"
 #include "engine/engine_internal.h"
 #include "engine/function_store.h"
 #include "engine/idempotency.h"
@@ -156,6 +157,7 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
     made->region = strdup(options->region != NULL ? options->region : "local");
     made->targets = map_new();
     made->fleets = map_new();
+    made->counters = map_new();
     made->memory_max_mib = machine_memory_mib() * MEMORY_SHARE_PERCENT / 100;
     int most = (int)(machine_memory_mib() / 1024 * INSTANCES_PER_GIB);
     made->instances_max = options->instances_max > 0 ? options->instances_max : most < 16 ? 16 : most;
@@ -165,7 +167,7 @@ int engine_open(const struct engine_options *options, struct engine **engine, st
         function_store_key_set(options->node_key);
     }
     if (made->data_dir == NULL || made->conninfo == NULL || made->region == NULL || made->targets == NULL ||
-        made->fleets == NULL) {
+        made->fleets == NULL || made->counters == NULL) {
         (void)err_set(err, ERR_SYSTEM, "engine: out of memory");
     } else if (open_parts(made, err) == 0) {
         worker_do(made, provisioned_prepare_job, true, NULL);
@@ -237,6 +239,7 @@ void engine_close(struct engine **engine, int wait_ms)
     loop_stop(self);
     runtime_api_close(&self->runtime_api);
     targets_free(self);
+    counters_free(self);
     idem_close(&self->idem);
     log_store_close(&self->logs);
     meter_site_close(&self->site);
@@ -374,28 +377,6 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats)
     stats->instances = engine->instance_count;
     map_each(engine->fleets, count_queued, stats);
     (void)pthread_mutex_unlock(&self->lock);
-}
-
-struct visit {
-    engine_function_stats_fn *visit;
-    void *ctx;
-};
-
-static void visit_fleet(const void *key, size_t key_length, void *value, void *ctx)
-{
-    (void)key;
-    (void)key_length;
-    const struct fleet *fleet = value;
-    const struct visit *visit = ctx;
-    visit->visit(fleet->function.account_id, fleet->function.name, fleet->busy, fleet->idle_count, visit->ctx);
-}
-
-void engine_each_function(struct engine *engine, engine_function_stats_fn *visit, void *ctx)
-{
-    struct visit each = {.visit = visit, .ctx = ctx};
-    (void)pthread_mutex_lock(&engine->lock);
-    map_each(engine->fleets, visit_fleet, &each);
-    (void)pthread_mutex_unlock(&engine->lock);
 }
 
 int engine_logs(struct engine *engine, int64_t account_id, const char *function, int64_t since_us, int limit,

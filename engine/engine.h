@@ -127,8 +127,17 @@ void engine_provisioned(struct engine *engine, int64_t account_id, int64_t funct
 void engine_prepare(struct engine *engine, int64_t account_id, const char *name, const char *qualifier);
 
 void engine_stats(const struct engine *engine, struct engine_stats *stats);
-typedef void engine_function_stats_fn(int64_t account_id, const char *name, int busy, int idle, void *ctx);
-void engine_each_function(struct engine *engine, engine_function_stats_fn *visit, void *ctx);
+/* What this node did for a function since it started; sums only rise. */
+struct engine_function_stats {
+    int64_t account_id;
+    const char *name;
+    int64_t busy, idle; /* instances now; busy: concurrent executions */
+    int64_t invocations, errors, timeouts, throttles, cold_starts;
+    int64_t duration_us, billed_ms;
+};
+typedef void engine_function_stats_fn(const struct engine_function_stats *stats, void *ctx);
+/* Every function this node was asked for; account_id 0: of all accounts. visit must not call the engine. */
+void engine_each_function(struct engine *engine, int64_t account_id, engine_function_stats_fn *visit, void *ctx);
 
 /* Log lines of a function, oldest first, since a time; follow: also those that come later, until on_line returns -1. */
 typedef int engine_log_fn(int64_t at_us, const char *line, size_t length, void *ctx);

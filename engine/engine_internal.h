@@ -139,12 +139,15 @@ struct instance {
     char log_stream[80];
 };
 
+struct function_counters;
+
 struct fleet {
     struct function function;
     struct buf environment; /* NAME=value texts, NUL-terminated */
     uint32_t environment_count;
     char code_dir[ENGINE_PATH_BYTES];
     struct log_ring *log;
+    struct function_counters *counters;
     bool retired;
     struct instance *idle;
     int starting, idle_count, busy, total;
@@ -190,6 +193,7 @@ struct engine {
 
     pthread_mutex_t lock;
     struct map *targets, *fleets;
+    struct map *counters; /* account and function id to struct function_counters */
     struct instance *instances;
     uint64_t next_number;
     int instance_count, instances_max;

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/map.h"
+#include "engine/counters.h"
 #include "engine/engine_internal.h"
 #include "engine/log_store.h"
 #include "schema/pg.h"
@@ -112,6 +113,7 @@ static struct fleet *fleet_make(struct engine *engine, const struct function *fu
     (void)snprintf(fleet->code_dir, sizeof fleet->code_dir, "%s", code_dir);
     fleet->scale_tokens_milli = (int64_t)ENGINE_SCALE_BURST * 1000;
     fleet->scale_ns = clock_mono_ns();
+    fleet->counters = counters_of(engine, function);
     fleet->log = log_store_ring(engine->logs, function->account_id, function->name);
     if (environment_build(engine, function, buf_text(environment), &fleet->environment, &fleet->environment_count,
                           &err) != 0 ||

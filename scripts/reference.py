@@ -190,6 +190,12 @@ def configuration(program):
             "\n## Environment\n\n" + table(("variable", "meaning"), [(f"`{k}`", v) for k, v in ENVIRONMENT.items()]))
 
 
+def of_functions():
+    call = r'(function|seconds)_family\(&page, &functions, "(\w+)", "([^"]+)",\s*(true|false)?'
+    return [(f"`{name}{'' if counts == 'false' else '_total'}`", "gauge" if counts == "false" else "counter", words)
+            for _, name, words, counts in re.findall(call, text_of("api/metrics.c"))]
+
+
 def metrics(url):
     request = urllib.request.Request(url + "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
     with urllib.request.urlopen(request) as answer:
@@ -205,7 +211,11 @@ def metrics(url):
             "`GET /metrics`, without a key: OpenMetrics, or Prometheus' text format for those who ask for it. There are no account\n"
             "labels: their number has no bound. `packaging/prometheus/farthing.rules.yml` has alerts, `packaging/grafana/farthing.json`\n"
             "a dashboard; the Debian package puts both into `/usr/share/farthing/monitoring`.\n\n"
-            + table(("name", "type", "label", "meaning"), rows))
+            + table(("name", "type", "label", "meaning"), rows)
+            + "\n## Of each function\n\nLambda's metrics with labels `account` and `function`, since the node started:\n"
+            "`GET /v1/accounts/{a}/metrics` with a key of the account (scope `read` will do), `GET /v1/metrics` with an admin key.\n"
+            "The asynchronous queue is told for the node as a whole (above).\n\n"
+            + table(("name", "type", "meaning"), of_functions()))
 
 
 def errors():

@@ -17,6 +17,24 @@ curl -fsS "$FARTHING_URL/metrics" >"$scratch/metrics"
 promtool check metrics <"$scratch/metrics" >"$scratch/lint" 2>&1 || fail "$(cat "$scratch/lint")"
 grep -q "^farthing_invocations_total 1$" "$scratch/metrics" || fail "the call is not counted: $(grep farthing_invocations "$scratch/metrics")"
 
+# Lambda's metrics of each function: the operator's key sees all, an account's its own, and none without a key.
+"$farthing" account create other >/dev/null
+"$farthing" function deploy "$source_dir/examples/nodejs" --account other >/dev/null
+"$farthing" invoke other/nodejs --payload '{}' >/dev/null 2>&1
+"$farthing" invoke other/nodejs --payload '{}' >/dev/null 2>&1
+other=$("$farthing" key create other --scope read --quiet)
+scrape() { curl -fsS -H "Authorization: Bearer $1" "$FARTHING_URL$2"; }
+scrape "$FARTHING_KEY" /v1/metrics >"$scratch/functions"
+promtool check metrics <"$scratch/functions" >"$scratch/lint" 2>&1 || fail "$(cat "$scratch/lint")"
+[[ $(grep -c '^farthing_function_invocations_total{' "$scratch/functions") == 2 ]] || fail "not both functions: $(cat "$scratch/functions")"
+scrape "$other" /v1/accounts/other/metrics >"$scratch/mine"
+grep -q '^farthing_function_invocations_total{account="acct_[0-9]*",function="nodejs"} 2$' "$scratch/mine" || fail "$(cat "$scratch/mine")"
+grep -q '^farthing_function_cold_starts_total{.*} 1$' "$scratch/mine" || fail "cold starts: $(cat "$scratch/mine")"
+grep -q '^farthing_function_duration_seconds_total{.*} [0-9]*\.[0-9]\{6\}$' "$scratch/mine" || fail "duration: $(cat "$scratch/mine")"
+[[ $(grep -c '^farthing_function_invocations_total{' "$scratch/mine") == 1 ]] || fail "another account's function is there"
+! curl -fsS "$FARTHING_URL/v1/metrics" >/dev/null 2>&1 || fail "functions are told without a key"
+! scrape "$other" /v1/metrics >/dev/null 2>&1 || fail "an account is told of all"
+
 # A Prometheus of our own, on a free port of the loopback.
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 sed -e "s/127.0.0.1:8080/${FARTHING_URL#http://}/" -e 's/15s/1s/' "$source_dir/packaging/prometheus/prometheus.yml" >"$scratch/prometheus.yml"
