@@ -215,7 +215,9 @@ START_TEST(what_is_left_is_said)
     ck_assert_msg(sscanf(left, "\"requests_per_second\";r=%lld;t=%lld, \"requests_per_month\";r=%lld;t=%lld", &second,
                          &second_t, &month, &month_t) == 4,
                   "%s", left);
-    ck_assert_msg(second >= 0 && second < 50 && month > 0 && month < 1000 && month_t > 0, "%s", left);
+    ck_assert_msg(second >= 0 && second <= 50 && /* a slow call gives the token time to come back */
+                      month > 0 && month < 1000 && month_t > 0,
+                  "%s", left);
     api_answer_free(&answer);
     api_make("DELETE", "/v1/accounts/acme/quotas/requests_per_second", NULL, NULL, NULL, 0);
     api_make("DELETE", "/v1/accounts/acme/quotas/requests_per_month", NULL, NULL, NULL, 0);
