@@ -21,6 +21,7 @@ and alone, <!-- run: stop --> ends what was started last in the background (Ctrl
   -->
 """
 import contextlib
+import ctypes
 import datetime
 import fcntl
 import os
@@ -164,6 +165,11 @@ def free_ports(count):
     return ports
 
 
+def die_with_me():
+    """In the child: its end comes with ours, however that comes; and its nodes end with it (setpriv below)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 class Shell:
     """One bash for the whole page; its terminal is ours, so that commands print in the order a person sees."""
 
@@ -186,7 +192,7 @@ class Shell:
         self.terminal, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
         self.bash = subprocess.Popen(["bash", "--norc"], stdin=subprocess.PIPE, stdout=slave, stderr=slave, cwd=work,
-                                     env=environment, start_new_session=True)
+                                     env=environment, start_new_session=True, preexec_fn=die_with_me)
         os.close(slave)
         # A page says `farthing serve`; here it listens where nobody else does, isolated as well as this machine can.
         self.run("shopt -s expand_aliases\n"
@@ -194,7 +200,7 @@ class Shell:
                  "  if [[ $1 == serve && $BASHPID != $$ ]]; then\n"
                  "    local more=(); [[ \" $* \" == *' --sandbox '* ]] || more+=(--sandbox auto)\n"
                  f"    [[ \" $* \" == *' --listen '* ]] || more+=(--listen 127.0.0.1:{ports[0]})\n"
-                 "    exec farthing \"$@\" \"${more[@]}\"\n"
+                 "    exec setpriv --pdeathsig TERM farthing \"$@\" \"${more[@]}\"\n"
                  "  else command farthing \"$@\"; fi\n}")
 
     def run(self, command):
