@@ -196,8 +196,10 @@ def of_functions():
             for _, name, words, counts in re.findall(call, text_of("api/metrics.c"))]
 
 
-def metrics(url):
-    request = urllib.request.Request(url + "/metrics", headers={"Accept": "text/plain;version=0.0.4"})
+def families(url, path):
+    """Rows of what a page of metrics says of itself; labels stand where there is a sample."""
+    request = urllib.request.Request(url + path, headers={"Accept": "text/plain;version=0.0.4",
+                                                          "Authorization": "Bearer " + os.environ["FARTHING_KEY"]})
     with urllib.request.urlopen(request) as answer:
         page = answer.read().decode()
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", page, re.M))
@@ -206,16 +208,19 @@ def metrics(url):
         sample = re.search(rf"^{name}(?:_info|_total)?\{{(\w+)=", page, re.M)
         rows.append((f"`{name}`", kinds[name], f"`{sample[1]}`" if sample else "", words))
     if not rows:
-        raise Gap("metrics: there are none")
+        raise Gap(f"metrics: {path} has none")
+    return rows
+
+
+def metrics(url):
     return ("# Metrics\n\n" + MADE + "\n"
-            "`GET /metrics`, without a key: OpenMetrics, or Prometheus' text format for those who ask for it. There are no account\n"
-            "labels: their number has no bound. `packaging/prometheus/farthing.rules.yml` has alerts, `packaging/grafana/farthing.json`\n"
-            "a dashboard; the Debian package puts both into `/usr/share/farthing/monitoring`.\n\n"
-            + table(("name", "type", "label", "meaning"), rows)
-            + "\n## Of each function\n\nLambda's metrics with labels `account` and `function`, since the node started:\n"
-            "`GET /v1/accounts/{a}/metrics` with a key of the account (scope `read` will do), `GET /v1/metrics` with an admin key.\n"
-            "The asynchronous queue is told for the node as a whole (above).\n\n"
-            + table(("name", "type", "meaning"), of_functions()))
+            "OpenMetrics, or Prometheus' text format for those who ask for it. `packaging/prometheus/farthing.rules.yml` has alerts,\n"
+            "`packaging/grafana/farthing.json` a dashboard; the Debian package puts both into `/usr/share/farthing/monitoring`.\n\n"
+            "## Of a node\n\n`GET /metrics`, without a key. There are no account labels: their number has no bound.\n\n"
+            + table(("name", "type", "label", "meaning"), families(url, "/metrics")) +
+            "\n## Of functions\n\n`GET /v1/accounts/{a}/metrics` with a key of the account, `GET /v1/metrics` with an admin key: what ran on the node\n"
+            "that is asked.\n\n"
+            + table(("name", "type", "meaning"), [(row[0], row[1], row[3]) for row in families(url, "/v1/metrics")]))
 
 
 def errors():
