@@ -12,7 +12,7 @@ struct upkeep;
 
 #define UPKEEP_PERIOD_MS 30000 /* a day is sealed when nothing came into it between two looks */
 #define UPKEEP_RETENTION_PERIOD_MS 3600000
-#define UPKEEP_DAYS 62         /* older records that come late are sealed when their month is closed */
+#define UPKEEP_DAYS 62 /* older records that come late are sealed when their month is closed */
 
 /* retention_days 0: raw records are kept for ever. */
 int upkeep_start(const char *conninfo, int retention_days, struct upkeep **upkeep, struct err *err);

@@ -131,8 +131,13 @@ static void check_node(struct doctor *doctor, const char *data_dir, const char *
     }
     struct rest_call call = {.method = "GET", .path = "/readyz", .problem_is_answer = true};
     if (rest_run(rest, &call, &answer, &err) != 0) {
-        (void)snprintf(text, sizeof text, "none answers at %s", rest_url(rest));
-        found(doctor, FINE, "node", text);
+        /* Before the first start that is as it should be; not where one was asked for, or one was at work. */
+        char mark[4200];
+        (void)snprintf(mark, sizeof mark, "%s/url", data_dir);
+        bool expected = url != NULL || access(mark, F_OK) == 0;
+        (void)snprintf(text, sizeof text, "none answers at %s%s", rest_url(rest),
+                       expected ? "; start it (farthing serve) or look at its log" : "");
+        found(doctor, expected ? WORSE : FINE, "node", text);
     } else {
         (void)snprintf(text, sizeof text, "%s at %s%s%.600s", answer.status == 200 ? "ready" : "NOT ready",
                        rest_url(rest), answer.status == 200 ? "" : ": ",

@@ -38,7 +38,7 @@ struct report_options {
     enum report_layout layout;
     enum report_focus_version focus_version;
     enum report_layout csvw_of;
-    const char *csvw_url; /* file the metadata describes; NULL: as report_file_name has it */
+    const char *csvw_url;             /* file the metadata describes; NULL: as report_file_name has it */
     bool csv_safe;                    /* text cells that a spreadsheet would take for a formula get a ' in front */
     bool bom;                         /* UTF-8 byte order mark first */
     bool letter;                      /* US Letter instead of A4 */

@@ -105,5 +105,6 @@ expect 1 "the key came from --key" account list --key "$key"
 expect 0 "is deleted" function delete acme/echo
 expect 0 "^state +suspended" account suspend acme
 expect 0 "node +ready at" doctor
+expect 0 "warn +node +none answers at http://127.0.0.1:1;" doctor --url http://127.0.0.1:1
 expect 0 "^acme " top --once
 echo "command line: fine"

@@ -66,8 +66,8 @@ int main(void)
         char answer[128];
         char id[64] = "";
         const char *body = NULL;
-        int n = snprintf(text, sizeof text, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\n\r\n",
-                         api);
+        int n =
+            snprintf(text, sizeof text, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: %s\r\n\r\n", api);
         if (exchange(fd, text, (size_t)n, &body) != 0) {
             break;
         }
