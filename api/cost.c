@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/cost_split.h"
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/json_text.h"
@@ -19,13 +20,6 @@
 #define SHOWN_DECIMALS_UNIT (EXACT_PER_UNIT / 1000000) /* forecasts and rates are shown with 6 decimals */
 #define DAYS_NEEDED 3
 
-struct function_cost {
-    int64_t function_id;
-    const char *name;
-    int64_t amount_minor, requests, mb_ms;
-    struct exact exact;
-};
-
 static void put_exact(struct json_writer *writer, const char *name, struct exact exact, bool shorten)
 {
     char text[MONEY_TEXT_BYTES];
@@ -41,73 +35,6 @@ static void put_minor(struct json_writer *writer, const char *name, int64_t mino
     char text[MONEY_TEXT_BYTES];
     minor_format(minor, currency, text);
     json_put_text(writer, name, text);
-}
-
-static int by_function(const void *a, const void *b)
-{
-    const struct bill_share *x = *(const struct bill_share *const *)a;
-    const struct bill_share *y = *(const struct bill_share *const *)b;
-    int order = strcmp(x->function_name, y->function_name);
-    return order != 0 ? order : (x->function_id > y->function_id) - (x->function_id < y->function_id);
-}
-
-static bool is_compute(enum meter meter)
-{
-    return meter == METER_COMPUTE_X86 || meter == METER_COMPUTE_ARM || meter == METER_PROVISIONED_COMPUTE_X86 ||
-           meter == METER_PROVISIONED_COMPUTE_ARM;
-}
-
-static void function_put(struct json_writer *writer, const struct function_cost *cost, const struct currency *currency)
-{
-    char text[GB_SECONDS_TEXT_BYTES];
-    char id[ID_TEXT_BYTES];
-    json_open_object(writer, NULL);
-    json_put_text(writer, "function", cost->name);
-    id_format("fn", cost->function_id, id);
-    json_put_text(writer, "function_id", id);
-    json_put_i64(writer, "invocations", cost->requests);
-    gb_seconds_text(cost->mb_ms, text);
-    json_put_text(writer, "gb_seconds", text);
-    put_minor(writer, "amount", cost->amount_minor, currency);
-    put_exact(writer, "exact_amount", cost->exact, false);
-    if (cost->requests > 0) {
-        struct exact rate = {.value = cost->exact.value / cost->requests * 1000000};
-        put_exact(writer, "per_million", rate, true);
-    } else {
-        json_put_null(writer, "per_million");
-    }
-    json_close_object(writer);
-}
-
-/* Shares of all lines, added up by function. */
-static int functions_put(struct json_writer *writer, const struct bill *bill, struct err *err)
-{
-    const struct bill_share **sorted = calloc((size_t)bill->share_count + 1, sizeof *sorted);
-    if (sorted == NULL) {
-        return err_set(err, ERR_SYSTEM, "out of memory");
-    }
-    for (int i = 0; i < bill->share_count; i++) {
-        sorted[i] = &bill->shares[i];
-    }
-    qsort(sorted, (size_t)bill->share_count, sizeof *sorted, by_function);
-    json_open_array(writer, "functions");
-    int rc = 0;
-    for (int i = 0; i < bill->share_count && rc == 0;) {
-        struct function_cost cost = {.function_id = sorted[i]->function_id, .name = sorted[i]->function_name};
-        for (; i < bill->share_count && sorted[i]->function_id == cost.function_id && rc == 0; i++) {
-            const struct rated_line *line = &bill->lines[sorted[i]->line];
-            cost.amount_minor += sorted[i]->amount_minor;
-            rc = exact_add(cost.exact, sorted[i]->exact_amount, &cost.exact, err);
-            if (line->kind == LINE_USAGE) {
-                cost.requests += line->meter == METER_REQUESTS ? sorted[i]->quantity : 0;
-                cost.mb_ms += is_compute(line->meter) ? sorted[i]->quantity : 0;
-            }
-        }
-        function_put(writer, &cost, &bill->currency);
-    }
-    json_close_array(writer);
-    free(sorted);
-    return rc;
 }
 
 static int lines_put(struct json_writer *writer, const struct bill *bill)
@@ -309,6 +236,8 @@ static int memory_put(struct request *request, struct json_writer *writer, const
 struct wanted {
     bool explain, memory;
     const char *under;
+    bool split;
+    struct cost_split by;
 };
 
 static int cost_reply(struct request *request, const struct bill *bill, const struct wanted *wanted, struct err *err)
@@ -342,7 +271,9 @@ static int cost_reply(struct request *request, const struct bill *bill, const st
     } else {
         json_put_null(&writer, "forecast");
     }
-    if (functions_put(&writer, bill, err) != 0 || lines_put(&writer, bill) != 0) {
+    const struct cost_split functions = {.by = COST_BY_FUNCTION};
+    if (cost_split_put(request, &writer, "functions", bill, &functions, err) != 0 || lines_put(&writer, bill) != 0 ||
+        (wanted->split && cost_split_put(request, &writer, "by", bill, &wanted->by, err) != 0)) {
         return -1;
     }
     if ((wanted->under != NULL && what_if_put(request, &writer, bill, wanted->under, err) != 0) ||
@@ -360,15 +291,19 @@ static int cost_reply(struct request *request, const struct bill *bill, const st
 int cost_handler(struct request *request, struct err *err)
 {
     const char *text = request_query(request, "month");
+    const char *by = request_query(request, "by");
     struct month month = month_of(clock_wall_us());
     struct bill *bill = NULL;
     struct wanted wanted = {.under = request_query(request, "under")};
     if (request_query_bool(request, "explain", &wanted.explain, err) != 0 ||
         request_query_bool(request, "memory", &wanted.memory, err) != 0 ||
-        (text != NULL && month_parse(text, "month", &month, err) != 0)) {
+        (text != NULL && month_parse(text, "month", &month, err) != 0) ||
+        (by != NULL && cost_split_parse(by, &wanted.by, err) != 0)) {
         return -1;
     }
-    if (bill_load(request->pg, request->account_id, month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
+    wanted.split = by != NULL;
+    unsigned split = BILL_SPLIT_FUNCTION | cost_split_flags(&wanted.by);
+    if (bill_load(request->pg, request->account_id, month, split, &bill, err) != 0) {
         return -1;
     }
     int rc = cost_reply(request, bill, &wanted, err);

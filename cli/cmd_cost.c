@@ -8,10 +8,11 @@
 #include "common/err.h"
 
 const char cmd_cost_help[] =
-    "farthing cost ACCOUNT [--month YYYY-MM] [--under BOOK] [--memory]\n"
+    "farthing cost ACCOUNT [--month YYYY-MM] [--by version|day|tag:KEY] [--under BOOK] [--memory]\n"
     "\n"
     "What the month costs so far, where it is heading, and which function it comes from.\n"
     "\n"
+    "  --by WHAT     by version, day, or the value of a tag, in place of by function\n"
     "  --under BOOK  what the same use would cost under another price book\n"
     "  --memory      memory paid for and used, what would be enough, and what that saves when\n"
     "                durations stay as they are\n"
@@ -19,11 +20,26 @@ const char cmd_cost_help[] =
     "Examples:\n"
     "  farthing cost acme\n"
     "  farthing cost acme --month 2026-10 --json | jq -r .total\n"
+    "  farthing cost acme --by tag:team\n"
     "  farthing cost acme --memory --under aws-us-east-1\n";
 
-static void print_functions(const cJSON *items)
+/* "hello:3", "2026-10-05", "team-a". */
+static void print_what(struct table *table, const cJSON *item)
 {
-    static const char *const HEADS[] = {"FUNCTION", ">INVOCATIONS", ">GB-S", ">COST", ">PER MILLION", NULL};
+    char name[80], version[64], both[160];
+    const cJSON *of = cJSON_GetObjectItemCaseSensitive(item, "version");
+    if (of != NULL) {
+        (void)snprintf(both, sizeof both, "%s:%s", cli_text(item, "function", name),
+                       cli_text(item, "version", version));
+        table_text(table, both);
+    } else {
+        table_text(table, cli_text(item, "function|day|value", name));
+    }
+}
+
+static void print_parts(const cJSON *items, const char *head)
+{
+    const char *const HEADS[] = {head, ">INVOCATIONS", ">GB-S", ">COST", ">PER MILLION", NULL};
     char text[64];
     const cJSON *item = NULL;
     struct table table;
@@ -31,7 +47,7 @@ static void print_functions(const cJSON *items)
     table_init(&table, HEADS);
     cJSON_ArrayForEach(item, items)
     {
-        table_text(&table, cli_text(item, "function|name", text));
+        print_what(&table, item);
         table_i64(&table, cli_i64(item, "invocations"));
         table_text(&table, cli_text(item, "gb_seconds", text));
         table_text(&table, cli_text(item, "amount|cost|exact_amount", text));
@@ -88,9 +104,12 @@ static void print_cost(const cJSON *tree)
                      cli_text(forecast, "expected|total|amount", expected), cli_text(forecast, "low", low),
                      cli_text(forecast, "high", high));
     }
-    items = items != NULL ? items : cJSON_GetObjectItemCaseSensitive(tree, "items");
-    if (cJSON_GetArraySize(items) > 0) {
-        print_functions(items);
+    const cJSON *by = cJSON_GetObjectItemCaseSensitive(tree, "by");
+    if (cJSON_GetArraySize(by != NULL ? by : items) > 0) {
+        const cJSON *first = cJSON_GetArrayItem(by, 0);
+        print_parts(by != NULL ? by : items, cJSON_HasObjectItem(first, "day")   ? "DAY"
+                                             : cJSON_HasObjectItem(first, "tag") ? "TAG"
+                                                                                 : "FUNCTION");
     }
     items = cJSON_GetObjectItemCaseSensitive(tree, "memory");
     if (cJSON_GetArraySize(items) > 0) {
@@ -105,15 +124,17 @@ static void print_cost(const cJSON *tree)
 
 static int cost(struct cli *cli, struct err *err)
 {
-    const char *month = NULL, *under = NULL;
+    const char *month = NULL, *under = NULL, *by = NULL;
     bool memory = false;
     struct buf path = {0};
-    const struct arg args[] = {A_TEXT("month", &month), A_TEXT("under", &under), A_FLAG("memory", &memory), A_END};
+    const struct arg args[] = {A_TEXT("month", &month), A_TEXT("by", &by), A_TEXT("under", &under),
+                               A_FLAG("memory", &memory), A_END};
     int rc = -1;
 
     if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0) {
         rest_path(&path, "/v1/accounts/{}/cost", cli->words.items[0]);
         rest_query(&path, "month", month);
+        rest_query(&path, "by", by);
         rest_query(&path, "under", under);
         rest_query(&path, "memory", memory ? "true" : NULL);
         rc = cli_call(cli, "GET", buf_text(&path), NULL, err);

@@ -33,7 +33,7 @@ expect 1 "key" account list --key far_wrong
 mkdir -p "$scratch/echo"
 printf 'export const handler = async (event) => { console.log("seen"); return { seen: event, greeting: process.env.GREETING }; };\n' >"$scratch/echo/index.mjs"
 expect 0 "^created echo" function deploy "$scratch/echo" --account acme --env GREETING=Hi --key "$key"
-expect 0 "^updated echo" function deploy "$scratch/echo" --account acme --memory 256 --key "$key"
+expect 0 "^updated echo" function deploy "$scratch/echo" --account acme --memory 256 --tag team=red --key "$key"
 expect 2 "memory_mb" function deploy "$scratch/echo" --account acme --memory 64
 expect 1 "no" function deploy "$scratch/echo" --account nobody
 expect 0 "echo .*nodejs" function list acme
@@ -61,6 +61,31 @@ expect 2 "exclude each other" usage acme --month "$month" --from 2026-01-01
 expect 2 "month" usage acme --month 2026-13
 expect 0 "^records +[1-9]" usage --all --month "$month"
 [[ $("$farthing" usage --all --month "$month" --json | json "d['records'] >= 6 and d['accounts'] == 1 and d['functions'] == 1 and d['mb_ms'] > d['billed_ms']") == True ]] || fail "usage --all --json"
+
+# cost, in parts that add up to the whole however it is cut
+expect 0 "^echo +[0-9]" cost acme
+expect 0 "^echo:1 +[0-9]" cost acme --by version
+expect 0 "^echo:.LATEST +[0-9]" cost acme --by version
+expect 0 "^$month-[0-9]{2} +[0-9]" cost acme --by day
+expect 0 "^red +[0-9]" cost acme --by tag:team
+expect 2 "it is function, version, day or tag:KEY" cost acme --by month
+# A book without an allowance and with round prices, so that there is something to add up.
+printf '{"name":"dear","currency":"USD","meters":{"requests":{"bands":[{"id":"a","price":"0.0107"}]},"compute_x86_64":{"bands":[{"id":"b","price":"3.33333"}]}}}' >"$scratch/dear.json"
+expect 0 "" prices put dear "$scratch/dear.json" --effective-from 2020-01-01T00:00:00Z
+expect 0 "" account set acme --price-book dear
+for by in function version day tag:team tag:none; do
+    curl -fsS -H "Authorization: Bearer $FARTHING_KEY" "$FARTHING_URL/v1/accounts/acme/cost?by=$by" | python3 -c '
+import json, sys
+from decimal import Decimal as D
+d = json.load(sys.stdin)
+for column in ("amount", "exact_amount"):
+    whole, parts = sum(D(x[column]) for x in d["lines"]), sum(D(x[column]) for x in d["by"])
+    assert whole > 0 and parts == whole == sum(D(x[column]) for x in d["functions"]), (column, whole, parts)
+assert sum(x["invocations"] for x in d["by"]) == sum(int(x["quantity"]) for x in d["lines"] if x["meter"] == "requests")
+' || fail "cost by $by does not add up"
+done
+
+expect 0 "" account set acme --price-book default
 
 # limits
 expect 0 "nothing ran" quota set acme concurrency=50 spend_per_month=200.00 --action block --dry-run
