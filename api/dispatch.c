@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/audit_store.h"
 #include "api/auth.h"
@@ -250,9 +251,15 @@ static enum dispatch_result run_handler(struct request *request)
             return DISPATCH_DONE;
         }
     }
+    struct answer_run kept = {.answers = NULL};
+    if (rc == 0 && (request->route->flags & ROUTE_KEPT) != 0 &&
+        answers_begin(api_answers(request->api), request, &kept)) {
+        return DISPATCH_DONE;
+    }
     if (rc == 0) {
         rc = request->route->handler(request, &err);
     }
+    answers_end(request, &kept, rc == 0);
     if (rc == HANDLER_LATER) {
         return DISPATCH_LATER;
     }

@@ -41,6 +41,7 @@ typedef int handler_fn(struct request *request, struct err *err);
 #define ROUTE_LAMBDA 0x10u     /* AWS rules: SigV4, AWS errors */
 #define ROUTE_NO_PG 0x20u      /* needs no database */
 #define ROUTE_QUIET 0x40u      /* logged at level debug only */
+#define ROUTE_KEPT 0x80u       /* its answers are kept for a moment (answers.h) */
 
 struct route {
     enum http_method method;

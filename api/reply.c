@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <zlib.h>
 
 #include "api/server.h"
+#include "api/stream.h"
 #include "common/check.h"
 #include "common/digest.h"
 #include "common/err.h"
@@ -350,4 +352,34 @@ void reply_finish(struct request *request)
     if (gzip_wanted(request)) {
         gzip_body(request);
     }
+}
+
+struct MHD_Response *reply_response(struct request *request, struct streams *streams)
+{
+    struct reply *reply = &request->reply;
+    struct MHD_Response *response;
+    if (reply->stream != NULL) {
+        response = stream_response(streams, request);
+    } else if (reply->static_body != NULL) {
+        response = MHD_create_response_from_buffer(reply->static_bytes, (void *)(uintptr_t)reply->static_body,
+                                                   MHD_RESPMEM_PERSISTENT);
+    } else if (reply->fd >= 0) {
+        response = MHD_create_response_from_fd64((uint64_t)reply->fd_bytes, reply->fd);
+        reply->fd = -1; /* the response closes it */
+    } else {
+        char *bytes = reply->body.data != NULL ? reply->body.data : calloc(1, 1);
+        response =
+            bytes == NULL ? NULL : MHD_create_response_from_buffer(reply->body.length, bytes, MHD_RESPMEM_MUST_FREE);
+        reply->body = (struct buf){0};
+    }
+    if (response == NULL) {
+        return NULL;
+    }
+    if (reply->content_type != NULL) {
+        (void)MHD_add_response_header(response, "Content-Type", reply->content_type);
+    }
+    for (int i = 0; i < reply->header_count; i++) {
+        (void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+    }
+    return response;
 }

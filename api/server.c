@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/guests.h"
@@ -41,6 +42,7 @@ struct api {
     struct auth *auth;
     struct streams *streams;
     struct guests *guests;
+    struct answers *answers;
     char *tls_cert, *tls_key;
     int port;
     pthread_t workers[API_WORKERS];
@@ -63,6 +65,11 @@ const struct api_options *api_get_options(const struct api *api)
 struct auth *api_auth(struct api *api)
 {
     return api->auth;
+}
+
+struct answers *api_answers(struct api *api)
+{
+    return api->answers;
 }
 
 int api_port(const struct api *api)
@@ -191,32 +198,11 @@ void request_finish(struct request *request)
 
 static enum MHD_Result reply_queue(struct request *request)
 {
-    struct reply *reply = &request->reply;
-    struct MHD_Response *response;
-    if (reply->stream != NULL) {
-        response = stream_response(request->api->streams, request);
-    } else if (reply->static_body != NULL) {
-        response = MHD_create_response_from_buffer(reply->static_bytes, (void *)(uintptr_t)reply->static_body,
-                                                   MHD_RESPMEM_PERSISTENT);
-    } else if (reply->fd >= 0) {
-        response = MHD_create_response_from_fd64((uint64_t)reply->fd_bytes, reply->fd);
-        reply->fd = -1; /* the response closes it */
-    } else {
-        char *bytes = reply->body.data != NULL ? reply->body.data : calloc(1, 1);
-        response =
-            bytes == NULL ? NULL : MHD_create_response_from_buffer(reply->body.length, bytes, MHD_RESPMEM_MUST_FREE);
-        reply->body = (struct buf){0};
-    }
+    struct MHD_Response *response = reply_response(request, request->api->streams);
     if (response == NULL) {
         return MHD_NO;
     }
-    if (reply->content_type != NULL) {
-        (void)MHD_add_response_header(response, "Content-Type", reply->content_type);
-    }
-    for (int i = 0; i < reply->header_count; i++) {
-        (void)MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-    }
-    enum MHD_Result rc = MHD_queue_response(request->connection, (unsigned)reply->status, response);
+    enum MHD_Result rc = MHD_queue_response(request->connection, (unsigned)request->reply.status, response);
     MHD_destroy_response(response);
     request->phase = PHASE_SENT;
     return rc;
@@ -424,6 +410,7 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&api->idle, &attributes);
     pthread_condattr_destroy(&attributes);
+    api->answers = answers_new(); /* NULL: nothing is kept */
     if (guests_open(options->head_wait_s, CONNECTION_IDLE_S, &api->guests, err) != 0 ||
         auth_open(options->conninfo, options->node_key, &api->auth, err) != 0 ||
         streams_open(&api->streams, err) != 0) {
@@ -488,6 +475,7 @@ void api_close(struct api **api_ref)
     }
     guests_close(&api->guests);
     streams_close(&api->streams);
+    answers_free(&api->answers);
     auth_close(&api->auth);
     pthread_cond_destroy(&api->work);
     pthread_cond_destroy(&api->idle);

@@ -43,6 +43,7 @@ void dispatch_log(struct request *request);
 
 /* ---- server.c ---- */
 
+struct answers *api_answers(struct api *api);
 /* From here on request->pg sees rows of the caller's account only (schema/pg.h). Nothing happens on the HTTP thread,
  * which has no connection. ERR_RETRY when the database cannot be reached. */
 int request_wall_in(struct request *request, struct err *err);

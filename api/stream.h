@@ -14,6 +14,8 @@ struct streams;
 
 int streams_open(struct streams **streams, struct err *err);
 struct MHD_Response *stream_response(struct streams *streams, struct request *request);
+/* reply.c: of request->reply, whose body or descriptor it takes; NULL when out of memory. */
+struct MHD_Response *reply_response(struct request *request, struct streams *streams);
 /* Every stream ends at its next look. */
 void streams_stop(struct streams *streams);
 void streams_close(struct streams **streams);
