@@ -27,6 +27,7 @@ struct answers {
     pthread_mutex_t lock;
     struct map *kept;
     size_t bytes;
+    int renewing;
 };
 
 static void answer_free(struct answer *answer)
@@ -95,17 +96,20 @@ static void give(const struct answer *answer, struct request *request)
 }
 
 /* When its time is over, one request makes the next one; the others are given this one for a moment more. Otherwise all
- * who ask at that moment would do the same work, and wait for each other's. */
-static bool may_give(struct answer *answer, const char *stamp)
+ * who ask at that moment would do the same work, and wait for each other's. Nor do the answers of many accounts that
+ * were made together have to be made anew together: that would take all workers. */
+static bool may_give(struct answers *answers, struct answer *answer, struct answer_run *run)
 {
     int64_t age_us = clock_mono_us() - answer->made_us;
-    if (age_us >= ANSWERS_TTL_US + ANSWERS_RENEW_US || strcmp(answer->stamp, stamp) != 0) {
+    if (age_us >= ANSWERS_TTL_US + ANSWERS_RENEW_US || strcmp(answer->stamp, run->stamp) != 0) {
         return false;
     }
-    if (age_us < ANSWERS_TTL_US || answer->renewed) {
+    if (age_us < ANSWERS_TTL_US || answer->renewed || answers->renewing == ANSWERS_RENEWING) {
         return true;
     }
     answer->renewed = true;
+    answers->renewing++;
+    run->renews = true;
     return false;
 }
 
@@ -126,7 +130,7 @@ bool answers_begin(struct answers *answers, struct request *request, struct answ
     run->answers = answers;
     (void)pthread_mutex_lock(&answers->lock);
     struct answer *answer = map_get(answers->kept, run->key.data, run->key.length);
-    if (answer != NULL && may_give(answer, run->stamp)) {
+    if (answer != NULL && may_give(answers, answer, run)) {
         give(answer, request);
         found = true;
     }
@@ -189,6 +193,11 @@ static void keep(struct answers *answers, const struct buf *key, struct answer *
 void answers_end(struct request *request, struct answer_run *run, bool good)
 {
     struct answer *answer = run->answers != NULL && good ? copy_of(request, run) : NULL;
+    if (run->renews) {
+        (void)pthread_mutex_lock(&run->answers->lock);
+        run->answers->renewing--;
+        (void)pthread_mutex_unlock(&run->answers->lock);
+    }
     if (answer != NULL) {
         keep(run->answers, &run->key, answer);
     }

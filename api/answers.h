@@ -17,8 +17,9 @@
 
 #include "common/buf.h"
 
-#define ANSWERS_TTL_US INT64_C(1000000)
-#define ANSWERS_RENEW_US INT64_C(1000000) /* so much longer while one request makes the next */
+#define ANSWERS_TTL_US INT64_C(5000000)
+#define ANSWERS_RENEW_US INT64_C(5000000) /* so much longer while one request makes the next */
+#define ANSWERS_RENEWING 1                /* renewed at a time */
 #define ANSWERS_STAMP_BYTES 400
 
 struct answers;
@@ -35,6 +36,7 @@ struct answer_run {
     struct buf key;
     char stamp[ANSWERS_STAMP_BYTES];
     int header_count;
+    bool renews;
 };
 /* True: the reply is there. */
 bool answers_begin(struct answers *answers, struct request *request, struct answer_run *run);
