@@ -138,6 +138,8 @@ static int hand_over(struct intake *intake, struct event *event, const struct id
         }
         return event_store_stored(request->pg, ids->account_id, &event->request_id, err);
     case FARTHING_HOOK_FULL:
+        /* Nothing was written: who reports it again need not wait until the claim is old. */
+        (void)event_store_drop(request->pg, ids->account_id, &event->request_id, NULL);
         return err_set(err, ERR_RETRY, "the spool is full; report again in a moment");
     case FARTHING_HOOK_INVALID:
         return err_set(err, ERR_INVALID, "the event breaks a rule of usage records");

@@ -68,14 +68,17 @@ static void becomes(const char *check, bool ok)
     ck_assert_msg(said, "%s never became %s", check, ok ? "true" : "false");
 }
 
+/* All of it in one answer: on a slow disk a check may turn once more. */
 static void ready_again(void)
 {
-    becomes("database", true);
-    becomes("records", true);
-    becomes("spool", true);
-    struct api_answer answer = api_ask(NULL, "GET", "/readyz", NULL);
-    ck_assert_msg(answer.status == 200, "%s", buf_text(&answer.body));
-    api_answer_free(&answer);
+    long status = 0;
+    for (int i = 0; i < LOOKS_MAX && status != 200; i++) {
+        struct api_answer answer = api_ask(NULL, "GET", "/readyz", NULL);
+        status = answer.status;
+        api_answer_free(&answer);
+        (void)poll(NULL, 0, status == 200 ? 0 : 10);
+    }
+    ck_assert_int_eq((int)status, 200);
 }
 
 /* The events of a batch; says the status. */
@@ -96,6 +99,7 @@ static long send_batch(int batch, int count)
     long status = answer.status;
     ck_assert_msg(status == 202 || status == 207 || status == 503 || status == 429, "%ld %s", status,
                   buf_text(&answer.body));
+    ck_assert_msg(strstr(buf_text(&answer.body), "another request") == NULL, "%s", buf_text(&answer.body));
     api_answer_free(&answer);
     buf_free(&body);
     return status;
@@ -154,7 +158,8 @@ START_TEST(a_spool_that_fills_up)
     becomes("spool", false);
     pg_rollback(pg);
     ready_again();
-    /* Some of the refused batch may have been taken: sent again, as a client does, none of it counts twice. */
+    /* Some of the refused batch may have been taken: sent again, as a client does, none of it counts twice. What was
+     * refused is nobody's: it need not wait until its claim is old. */
     for (int i = 0; i < LOOKS_MAX && status == 503; i++) {
         status = send_batch(batches, BATCH);
         (void)poll(NULL, 0, 10);
