@@ -90,6 +90,20 @@ int lambda_target_parse(const struct request *request, const char *text, struct 
     return rest != text ? invalid_name(err, text) : name_and_qualifier(rest, text, target, err);
 }
 
+static int check_qualifier(const char *text, struct err *err)
+{
+    if (text[0] == '\0' || strcmp(text, "$LATEST") == 0 ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == strlen(text)) {
+        return 0;
+    }
+    (void)err_set(
+        err, ERR_INVALID,
+        "1 validation error detected: Value '%.128s' at 'qualifier' failed to satisfy constraint: Member must "
+        "satisfy regular expression pattern: (|[a-zA-Z0-9$_-]+)",
+        text);
+    return err_slug(err, "ValidationException");
+}
+
 int lambda_target(const struct request *request, struct lambda_target *target, struct err *err)
 {
     const char *asked = request_query(request, "Qualifier");
@@ -97,14 +111,15 @@ int lambda_target(const struct request *request, struct lambda_target *target, s
         return -1;
     }
     if (asked == NULL || asked[0] == '\0') {
-        return 0;
+        return check_qualifier(target->qualifier, err);
     }
     if (target->qualifier[0] != '\0' && strcmp(target->qualifier, asked) != 0) {
         (void)err_set(err, ERR_INVALID,
                       "The derived qualifier from the function name does not match the specified qualifier.");
         return err_slug(err, "InvalidParameterValueException");
     }
-    return text_copy(target->qualifier, sizeof target->qualifier, asked) == 0 ? 0 : invalid_name(err, asked);
+    return text_copy(target->qualifier, sizeof target->qualifier, asked) == 0 ? check_qualifier(asked, err)
+                                                                              : invalid_name(err, asked);
 }
 
 int lambda_function(struct request *request, const struct lambda_target *target, struct function *function,

@@ -34,6 +34,11 @@ void lambda_refusal_reply(struct request *request, const struct admission_refusa
 int lambda_body(struct request *request, cJSON **tree, struct err *err);
 /* InvalidParameterValueException. Returns -1. */
 int lambda_parameter(struct err *err, const char *text);
+/* Is it the store's "somebody changed it"? Then it is in AWS's words now. */
+bool lambda_changed_meanwhile(struct err *err);
+/* Every member that is set is in known (words), or says no more than that something which is not here stays off
+ * (lambda_members.c); InvalidParameterValueException naming the member otherwise. */
+int lambda_members_check(const cJSON *object, const char *known, struct err *err);
 const char *lambda_text(const cJSON *object, const char *name); /* NULL when it is no string */
 
 /* lambda_concurrency.c: a number of concurrent executions out of the body. */

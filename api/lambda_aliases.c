@@ -102,12 +102,8 @@ static int alias_error(const struct request *request, const struct lambda_target
                        struct err *err)
 {
     struct lambda_target full = *target;
-    if (err->slug != NULL && strcmp(err->slug, "precondition_failed") == 0) {
-        (void)err_set(
-            err, ERR_CONFLICT,
-            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
-            "retrieve the latest Revision Id");
-        return err_slug(err, "PreconditionFailedException");
+    if (lambda_changed_meanwhile(err)) {
+        return -1;
     }
     (void)text_copy(full.qualifier, sizeof full.qualifier, name);
     if (err->code == ERR_CONFLICT) {
@@ -140,7 +136,9 @@ static int alias_write(struct request *request, const struct lambda_target *targ
     }
     if (rc == 0 && alias_put(request->pg, request->account_id, target->name, &alias, create,
                              lambda_text(tree, "RevisionId"), stored, err) != 0) {
-        rc = alias_error(request, target, name, err);
+        char version[16]; /* the alias was there or is new: what is missing is what it is to point to */
+        function_version_text(alias.version, version);
+        rc = alias_error(request, target, err->code == ERR_NOT_FOUND ? version : name, err);
     }
     cJSON_Delete(tree);
     if (rc == 0) {

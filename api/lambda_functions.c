@@ -63,6 +63,12 @@ static int flat_of(const cJSON *object, const char *what, char **text, struct er
     return *text != NULL ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
 }
 
+#define SETTINGS "Runtime Role Handler Description Timeout MemorySize Environment EphemeralStorage"
+#define CODE "ZipFile ImageUri S3Bucket S3Key S3ObjectVersion"
+#define CREATE_MEMBERS SETTINGS " FunctionName Code Publish Tags Architectures"
+#define CODE_MEMBERS CODE " Publish DryRun RevisionId Architectures"
+#define CONFIGURATION_MEMBERS SETTINGS " RevisionId"
+
 static int code_of(struct lambda_input *input, const cJSON *code, struct err *err)
 {
     const char *zip = lambda_text(code, "ZipFile");
@@ -118,12 +124,8 @@ static int translate(struct request *request, const char *name, struct err *err)
 {
     struct lambda_target target = {.qualifier = ""};
     (void)text_copy(target.name, sizeof target.name, name);
-    if (err->slug != NULL && strcmp(err->slug, "precondition_failed") == 0) {
-        (void)err_set(
-            err, ERR_CONFLICT,
-            "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
-            "retrieve the latest Revision Id");
-        return err_slug(err, "PreconditionFailedException");
+    if (lambda_changed_meanwhile(err)) {
+        return -1;
     }
     if (err->code == ERR_CONFLICT) {
         (void)err_set(err, ERR_CONFLICT, "Function already exist: %.64s", name);
@@ -142,8 +144,10 @@ static int create(struct request *request, struct lambda_input *input, struct fu
     if (input->name == NULL) {
         return lambda_parameter(err, "FunctionName is missing.");
     }
-    if (lambda_target_parse(request, input->name, &target, err) != 0 || settings_of(input, err) != 0 ||
-        code_of(input, cJSON_GetObjectItemCaseSensitive(input->tree, "Code"), err) != 0) {
+    const cJSON *code = cJSON_GetObjectItemCaseSensitive(input->tree, "Code");
+    if (lambda_target_parse(request, input->name, &target, err) != 0 || code_of(input, code, err) != 0 ||
+        lambda_members_check(code, CODE, err) != 0 || lambda_members_check(input->tree, CREATE_MEMBERS, err) != 0 ||
+        settings_of(input, err) != 0) {
         return -1;
     }
     if (input->change.zip_length == 0) {
@@ -287,6 +291,9 @@ static int update(struct request *request, struct lambda_input *input, struct fu
     if (function_update(request->pg, request->account_id, target.name, &input->change, function, err) != 0) {
         return translate(request, target.name, err);
     }
+    if (input->change.dry_run) {
+        return 0;
+    }
     if (input->publish && function_publish(request->pg, request->account_id, target.name, NULL, function, err) != 0) {
         return -1;
     }
@@ -301,9 +308,13 @@ static int update_handler(struct request *request, bool code, struct err *err)
     input_init(&input);
     int rc = lambda_body(request, &input.tree, err);
     if (rc == 0) {
+        rc = lambda_members_check(input.tree, code ? CODE_MEMBERS : CONFIGURATION_MEMBERS, err);
+    }
+    if (rc == 0) {
         rc = settings_of(&input, err);
     }
     if (rc == 0 && code) {
+        input.change.dry_run = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(input.tree, "DryRun"));
         rc = code_of(&input, input.tree, err);
         if (rc == 0 && input.change.zip_length == 0) {
             rc = lambda_parameter(err, "Please provide a source for function code.");
@@ -313,7 +324,8 @@ static int update_handler(struct request *request, bool code, struct err *err)
         rc = update(request, &input, &function, err);
     }
     if (rc == 0) {
-        rc = lambda_configuration_reply(request, 200, &function, LAMBDA_UPDATING, input.publish, err);
+        rc = lambda_configuration_reply(request, 200, &function, input.change.dry_run ? LAMBDA_READY : LAMBDA_UPDATING,
+                                        input.publish && !input.change.dry_run, err);
     }
     input_free(&input);
     return rc;
@@ -336,6 +348,10 @@ int lambda_delete_handler(struct request *request, struct err *err)
         return -1;
     }
     const char *qualifier = target.qualifier[0] != '\0' ? target.qualifier : NULL;
+    if (qualifier != NULL && strcmp(qualifier, "$LATEST") != 0 &&
+        strspn(qualifier, "0123456789") != strlen(qualifier)) {
+        return lambda_parameter(err, "Deletion of aliases is not currently supported. DeleteAlias deletes them.");
+    }
     if (function_delete(request->pg, request->account_id, target.name, qualifier, err) != 0) {
         return lambda_not_found(request, &target, err);
     }

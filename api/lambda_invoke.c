@@ -144,6 +144,46 @@ static int suspended(struct err *err)
     return err_slug(err, "AccessDeniedException");
 }
 
+static int client_context_check(const char *context, struct err *err)
+{
+    struct buf text = {0};
+    cJSON *tree = NULL;
+    int rc = 0;
+    if (strlen(context) > CLIENT_CONTEXT_BYTES_MAX) {
+        (void)err_set(err, ERR_INVALID, "Client context must be no more than %d bytes.", CLIENT_CONTEXT_BYTES_MAX);
+        rc = err_slug(err, "InvalidRequestContentException");
+    } else if (base64_decode(context, strlen(context), &text) != 0 ||
+               json_parse(buf_text(&text), text.length, &tree, NULL) != 0 || !cJSON_IsObject(tree)) {
+        (void)err_set(err, ERR_INVALID, "Client context must be a valid Base64-encoded JSON object.");
+        rc = err_slug(err, "InvalidRequestContentException");
+    }
+    cJSON_Delete(tree);
+    buf_free(&text);
+    return rc;
+}
+
+/* The headers of an invocation that ask for something: known here, and well formed. */
+static int headers_check(const struct request *request, struct err *err)
+{
+    const char *log_type = request_header(request, "X-Amz-Log-Type");
+    const char *context = request_header(request, "X-Amz-Client-Context");
+    if (request_header(request, "X-Amz-Tenant-Id") != NULL) {
+        return lambda_parameter(err, "The invoked function is not enabled with tenancy configuration: TenantId is not "
+                                     "supported here.");
+    }
+    if (request_header(request, "X-Amz-Durable-Execution-Name") != NULL) {
+        return lambda_parameter(err, "DurableExecutionName is not supported here.");
+    }
+    if (log_type != NULL && strcmp(log_type, "Tail") != 0 && strcmp(log_type, "None") != 0) {
+        (void)err_set(err, ERR_INVALID,
+                      "1 validation error detected: Value '%.60s' at 'logType' failed to satisfy constraint: Member "
+                      "must satisfy enum value set: [Tail, None]",
+                      log_type);
+        return err_slug(err, "ValidationException");
+    }
+    return context != NULL ? client_context_check(context, err) : 0;
+}
+
 static int start(struct request *request, enum invoke_type type, bool stream, bool old_async, struct err *err)
 {
     struct engine *engine = api_get_options(request->api)->engine;
@@ -155,9 +195,8 @@ static int start(struct request *request, enum invoke_type type, bool stream, bo
     if (request->account_suspended) {
         return suspended(err);
     }
-    if (context != NULL && strlen(context) > CLIENT_CONTEXT_BYTES_MAX) {
-        (void)err_set(err, ERR_INVALID, "Client context must be no more than %d bytes.", CLIENT_CONTEXT_BYTES_MAX);
-        return err_slug(err, "InvalidRequestContentException");
+    if (headers_check(request, err) != 0) {
+        return -1;
     }
     struct lambda_call *call = calloc(1, sizeof *call);
     if (call == NULL) {

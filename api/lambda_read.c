@@ -61,3 +61,16 @@ void lambda_page_end(const struct lambda_page *page, struct json_writer *writer)
 {
     json_put_text(writer, "NextMarker", page->more ? page->last : NULL);
 }
+
+bool lambda_changed_meanwhile(struct err *err)
+{
+    if (err->slug == NULL || strcmp(err->slug, "precondition_failed") != 0) {
+        return false;
+    }
+    (void)err_set(
+        err, ERR_CONFLICT,
+        "The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to "
+        "retrieve the latest Revision Id");
+    (void)err_slug(err, "PreconditionFailedException");
+    return true;
+}

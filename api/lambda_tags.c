@@ -1,4 +1,4 @@
-/* Lambda's tags, and the operations that are not here. */
+/* Lambda's tags. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,11 +122,4 @@ int lambda_tags_delete_handler(struct request *request, struct err *err)
     }
     cJSON_Delete(tags);
     return rc;
-}
-
-int lambda_unsupported_handler(struct request *request, struct err *err)
-{
-    (void)err_set(err, ERR_SYSTEM, "Farthing does not have this operation: %.10s %.200s", request->method_name,
-                  request->path);
-    return err_slug(err, "NotImplementedException");
 }

@@ -22,9 +22,12 @@ int lambda_version_create_handler(struct request *request, struct err *err)
         rc = lambda_body(request, &tree, err);
     }
     if (rc == 0) {
-        rc = function_publish(request->pg, request->account_id, target.name, lambda_text(tree, "Description"), &version,
-                              err);
-        if (rc != 0) {
+        rc = lambda_members_check(tree, "Description RevisionId CodeSha256", err);
+    }
+    if (rc == 0) {
+        rc = function_publish_if(request->pg, request->account_id, target.name, lambda_text(tree, "Description"),
+                                 lambda_text(tree, "RevisionId"), lambda_text(tree, "CodeSha256"), &version, err);
+        if (rc != 0 && !lambda_changed_meanwhile(err)) {
             rc = lambda_not_found(request, &target, err);
         }
     }

@@ -250,11 +250,19 @@ static enum MHD_Result body_take(struct request *request, const char *bytes, siz
     return buf_ok(&request->body) ? MHD_YES : MHD_NO;
 }
 
+/* On AWS's routes in the words that AWS's clients look for. */
 static void body_too_large(struct request *request)
 {
     char text[160];
-    (void)snprintf(text, sizeof text, "the body is larger than the %zu bytes allowed here",
-                   request->route->body_bytes_max);
+    size_t most = request->route->body_bytes_max;
+    if ((request->route->flags & ROUTE_LAMBDA) != 0) {
+        bool invoke = strstr(request->path, "/invo") != NULL || strstr(request->path, "-invocations") != NULL;
+        const char *operation = strstr(request->path, "/code") != NULL ? "UpdateFunctionCode" : "CreateFunction";
+        (void)snprintf(text, sizeof text, "Request must be smaller than %zu bytes for the %s operation", most,
+                       invoke ? "InvokeFunction" : operation);
+    } else {
+        (void)snprintf(text, sizeof text, "the body is larger than the %zu bytes allowed here", most);
+    }
     buf_free(&request->body);
     problem_status(request, 413, "body_too_large", text);
 }

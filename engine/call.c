@@ -228,8 +228,6 @@ static void log_end(struct call *call)
         (void)snprintf(line + used, room, "Status: timeout");
     } else if (call->status != USAGE_OK && strncmp(type, "Runtime.", 8) == 0) {
         (void)snprintf(line + used, room, "Status: error\tError Type: %s", type);
-    } else {
-        (void)snprintf(line + used, room, "%s", call->init_us > 0 ? "\t" : "");
     }
     log_line(call, line);
 }

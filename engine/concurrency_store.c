@@ -92,7 +92,9 @@ static int provision_body(struct pg *pg, void *ctx, struct err *err)
     const struct provisioning *self = ctx;
     struct function latest;
     struct function function;
-    if (function_row_lock(pg, self->account_id, self->name, &latest, err) != 0 ||
+    const struct pg_param account[] = {PG_P_I64(self->account_id), PG_P_END};
+    if (pg_run(pg, &ACCOUNT_LOCK, account, NULL, NULL, NULL, err) != 0 ||
+        function_row_lock(pg, self->account_id, self->name, &latest, err) != 0 ||
         function_get(pg, self->account_id, self->name, self->qualifier, &function, err) != 0) {
         return -1;
     }
@@ -100,11 +102,8 @@ static int provision_body(struct pg *pg, void *ctx, struct err *err)
         return err_field(err, "qualifier",
                          "Provisioned Concurrency Configs cannot be applied to unpublished function versions.");
     }
-    if (latest.reserved_concurrency >= 0 && self->provisioned > latest.reserved_concurrency) {
-        return err_field(err, "/provisioned",
-                         "Requested Provisioned Concurrency should not be greater than the "
-                         "reservedConcurrentExecution for function: %d is asked for, %d are reserved",
-                         self->provisioned, latest.reserved_concurrency);
+    if (self->provisioned > 0 && quota_provisioned_check(pg, &function, self->provisioned, err) != 0) {
+        return -1;
     }
     const struct pg_param params[] = {PG_P_I64(self->account_id), PG_P_I64(function.function_id),
                                       PG_P_I64(function.version), PG_P_I64(self->provisioned), PG_P_END};

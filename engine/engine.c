@@ -269,7 +269,7 @@ static int check_request(const struct invoke_request *request, struct err *err)
     size_t most = request->type == INVOKE_EVENT ? INVOKE_ASYNC_BYTES_MAX : INVOKE_REQUEST_BYTES_MAX;
     if (request->payload_length > most) {
         (void)err_set(err, ERR_LIMIT, "Request must be smaller than %zu bytes for the InvokeFunction operation", most);
-        return err_slug(err, "payload_too_large");
+        return err_slug(err, "body_too_large");
     }
     if (request->payload_length > 0 && !payload_is_json(request->payload, request->payload_length, &at)) {
         (void)err_field(err, "/payload", "Could not parse request body into json: it stops to be JSON at byte %zu", at);

@@ -79,6 +79,7 @@ struct function_change {
     size_t zip_length;
     int memory_mib, timeout_s, ephemeral_mib, arch, network;
     const char *expected_revision; /* NULL: any; otherwise ERR_CONFLICT when it differs (slug "precondition_failed") */
+    bool dry_run;                  /* function_update: everything is checked, nothing is changed */
 };
 
 int function_create(struct pg *pg, int64_t account_id, const char *name, const struct function_change *change,
@@ -89,9 +90,15 @@ int function_update(struct pg *pg, int64_t account_id, const char *name, const s
  * function_resolve. */
 int function_get(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, struct function *function,
                  struct err *err);
+/* ERR_CONFLICT while an alias points to that version. */
 int function_delete(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, struct err *err);
 int function_publish(struct pg *pg, int64_t account_id, const char *name, const char *description,
                      struct function *version, struct err *err);
+/* As function_publish, but only $LATEST with this revision (as function_change.expected_revision) and this package
+ * (base64 of its SHA-256; ERR_INVALID naming "/code_sha256" when it is another); NULL: any. */
+int function_publish_if(struct pg *pg, int64_t account_id, const char *name, const char *description,
+                        const char *expected_revision, const char *expected_sha256, struct function *version,
+                        struct err *err);
 typedef int function_row_fn(const struct function *function, const char *tags_json, void *ctx, struct err *err);
 /* In order of name (then version when all_versions), those after this version of this name; after_version INT32_MAX:
  * after all versions of that name. */

@@ -14,5 +14,7 @@ int function_row_get(struct pg *pg, int64_t account_id, const char *name, int ve
                      struct err *err);
 /* $LATEST, and nobody changes the function until the transaction ends. */
 int function_row_lock(struct pg *pg, int64_t account_id, const char *name, struct function *function, struct err *err);
+/* expected: NULL for any; ERR_CONFLICT with slug "precondition_failed" otherwise. */
+int function_row_revision(const struct function *function, const char *expected, struct err *err);
 
 #endif

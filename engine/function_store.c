@@ -106,6 +106,13 @@ static const struct pg_stmt FUNCTION_BURY = {
     .expect = PG_NO_ROWS,
 };
 
+static const struct pg_stmt ALIASES_OF = {
+    .name = "function.aliases_of",
+    .sql = "SELECT string_agg(name, ', ' ORDER BY name) AS names FROM function_alias WHERE account_id = $1::int8 AND "
+           "function_id = $2::int8 AND $3::int4 IN (version, second_version) HAVING count(*) > 0",
+    .expect = PG_MAYBE_ROW,
+};
+
 static const struct pg_stmt ALIASES_DROP = {
     .name = "function.aliases_drop",
     .sql = "DELETE FROM function_alias WHERE account_id = $1::int8 AND function_id = $2::int8",
@@ -489,7 +496,7 @@ int function_create(struct pg *pg, int64_t account_id, const char *name, const s
     return 0;
 }
 
-static int check_revision(const struct function *function, const char *expected, struct err *err)
+int function_row_revision(const struct function *function, const char *expected, struct err *err)
 {
     char text[UUID_TEXT_BYTES];
     uuid_format(&function->revision, text);
@@ -510,9 +517,14 @@ static int update_body(struct pg *pg, void *ctx, struct err *err)
     const struct function_change *change = writing->change;
     int64_t account_id = f->account_id;
     if (function_row_lock(pg, account_id, writing->name, f, err) != 0 ||
-        check_revision(f, change->expected_revision, err) != 0 || apply(f, change, err) != 0 ||
-        check_limits(pg, f, false, change, err) != 0 || put_code(pg, writing, err) != 0 ||
-        put_version(pg, writing, err) != 0) {
+        function_row_revision(f, change->expected_revision, err) != 0 || apply(f, change, err) != 0 ||
+        check_limits(pg, f, false, change, err) != 0) {
+        return -1;
+    }
+    if (change->dry_run) {
+        return 0;
+    }
+    if (put_code(pg, writing, err) != 0 || put_version(pg, writing, err) != 0) {
         return -1;
     }
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(f->function_id), PG_P_TEXT(change->tags_json),
@@ -544,6 +556,15 @@ struct deleting {
     int version; /* -1: all */
 };
 
+static int read_aliases(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct err *in_use = ctx;
+    (void)err;
+    (void)err_set(in_use, ERR_CONFLICT, "Unable to delete version because the following aliases reference it: [%s]",
+                  pg_get_text(row, "names"));
+    return 0;
+}
+
 static int delete_body(struct pg *pg, void *ctx, struct err *err)
 {
     const struct deleting *deleting = ctx;
@@ -558,6 +579,13 @@ static int delete_body(struct pg *pg, void *ctx, struct err *err)
     const struct pg_param both[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id), PG_P_END};
     const struct pg_param versions[] = {PG_P_I64(deleting->account_id), PG_P_I64(found.function_id),
                                         PG_P_I64(deleting->version), PG_P_END};
+    struct err in_use = {0};
+    if (deleting->version >= 0 && pg_run(pg, &ALIASES_OF, versions, read_aliases, &in_use, NULL, err) != 0) {
+        return -1;
+    }
+    if (in_use.code != ERR_NONE) {
+        return err_set(err, in_use.code, "%s", in_use.text);
+    }
     if ((deleting->version < 0 && (pg_run(pg, &ALIASES_DROP, both, NULL, NULL, NULL, err) != 0 ||
                                    pg_run(pg, &FUNCTION_BURY, both, NULL, NULL, NULL, err) != 0)) ||
         pg_run(pg, &VERSIONS_DROP, versions, NULL, NULL, NULL, err) != 0) {

@@ -70,6 +70,11 @@ int quota_used_now(struct pg *pg, int64_t account_id, enum quota_kind kind, int6
 int quota_reserved_check(struct pg *pg, int64_t account_id, int64_t function_id, int reserved, int default_concurrency,
                          struct err *err);
 
+/* Provisioned concurrency of a version: all of a function's must fit into what is reserved for it, and without a
+ * reservation it takes from the account's concurrency as a reservation does. ERR_INVALID naming "/provisioned". */
+struct function;
+int quota_provisioned_check(struct pg *pg, const struct function *version, int provisioned, struct err *err);
+
 /* Limits of the account changed by other means (reserved concurrency): tell every node. In the transaction of the
  * change. */
 int quota_tell(struct pg *pg, int64_t account_id, struct err *err);

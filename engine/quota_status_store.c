@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
+#include "engine/function.h"
 #include "engine/quota_internal.h"
 #include "schema/pg.h"
 
@@ -174,36 +175,101 @@ int quota_check(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t
     return 0;
 }
 
+/* What a function keeps from the others: its reservation, or without one what is provisioned for its versions. */
 static const struct pg_stmt QUOTA_RESERVED = {
     .name = "quota.reserved",
-    .sql = "SELECT coalesce(sum(reserved_concurrency), 0)::int8 AS used FROM function"
-           " WHERE account_id = $1::int8 AND function_id <> $2::int8 AND deleted_at IS NULL",
+    .sql = "SELECT coalesce(sum(coalesce(f.reserved_concurrency, p.instances)) FILTER (WHERE f.function_id <> "
+           "$2::int8), 0)::int8 AS others,"
+           " coalesce(sum(p.instances) FILTER (WHERE f.function_id = $2::int8), 0)::int8 AS own FROM function f,"
+           " LATERAL (SELECT coalesce(sum(v.provisioned), 0)::int8 AS instances FROM function_version v WHERE"
+           " v.account_id = f.account_id AND v.function_id = f.function_id"
+           " AND (v.function_id <> $2::int8 OR v.version <> $3::int4)) p"
+           " WHERE f.account_id = $1::int8 AND f.deleted_at IS NULL",
     .expect = PG_ONE_ROW,
 };
+
+struct kept {
+    int64_t others, own; /* own: provisioned for the function, without the version that is asked about */
+    int64_t limit;       /* of the account; negative: none */
+    int64_t floor;
+};
+
+static int read_kept(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct kept *kept = ctx;
+    (void)err;
+    kept->others = pg_get_i64(row, "others");
+    kept->own = pg_get_i64(row, "own");
+    return 0;
+}
+
+static int kept_read(struct pg *pg, int64_t account_id, int64_t function_id, int version, int default_concurrency,
+                     struct kept *kept, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function_id), PG_P_I64(version), PG_P_END};
+    int64_t limits[QUOTA_KIND_COUNT];
+    bool watched = false;
+    if (quota_store_limits(pg, account_id, limits, &watched, err) != 0 ||
+        pg_run(pg, &QUOTA_RESERVED, params, read_kept, kept, NULL, err) != 0) {
+        return -1;
+    }
+    kept->limit = limits[QUOTA_CONCURRENCY];
+    if (kept->limit == QUOTA_UNSET) {
+        kept->limit = default_concurrency > 0 ? default_concurrency : 1000;
+    }
+    kept->floor = kept->limit >= 10 * QUOTA_UNRESERVED_MIN ? QUOTA_UNRESERVED_MIN : kept->limit / 10;
+    return 0;
+}
 
 int quota_reserved_check(struct pg *pg, int64_t account_id, int64_t function_id, int reserved, int default_concurrency,
                          struct err *err)
 {
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function_id), PG_P_END};
-    int64_t limits[QUOTA_KIND_COUNT];
-    bool watched = false;
-    int64_t others = 0;
-    if (quota_store_limits(pg, account_id, limits, &watched, err) != 0 ||
-        pg_run(pg, &QUOTA_RESERVED, params, read_used, &others, NULL, err) != 0) {
+    struct kept kept = {0};
+    if (kept_read(pg, account_id, function_id, -1, default_concurrency, &kept, err) != 0) {
         return -1;
     }
-    int64_t limit = limits[QUOTA_CONCURRENCY];
-    if (limit == QUOTA_UNSET) {
-        limit = default_concurrency > 0 ? default_concurrency : 1000;
+    if (reserved >= 0 && reserved < kept.own) { /* AWS's sentence, its spaces included */
+        return err_field(err, "/reserved_concurrency",
+                         " ReservedConcurrentExecutions  %d should not be lower than function's total provisioned "
+                         "concurrency [%" PRId64 "].",
+                         reserved, kept.own);
     }
-    int64_t floor = limit >= 10 * QUOTA_UNRESERVED_MIN ? QUOTA_UNRESERVED_MIN : limit / 10;
-    if (limit >= 0 && reserved > 0 && others + reserved > limit - floor) {
+    if (kept.limit >= 0 && reserved > 0 && kept.others + reserved > kept.limit - kept.floor) {
         return err_field(err, "/reserved_concurrency",
                          "Specified ReservedConcurrentExecutions for function decreases account's "
                          "UnreservedConcurrentExecution below its minimum value of [%" PRId64 "].",
-                         floor);
+                         kept.floor);
     }
     return 0;
+}
+
+int quota_provisioned_check(struct pg *pg, const struct function *version, int provisioned, struct err *err)
+{
+    struct kept kept = {0};
+    if (kept_read(pg, version->account_id, version->function_id, version->version, 0, &kept, err) != 0) {
+        return -1;
+    }
+    int64_t wanted = kept.own + provisioned;
+    if (version->reserved_concurrency >= 0) {
+        return wanted <= version->reserved_concurrency
+                   ? 0
+                   : err_field(err, "/provisioned",
+                               "Requested Provisioned Concurrency should not be greater than the "
+                               "reservedConcurrentExecution for function");
+    }
+    if (kept.limit < 0 || wanted <= kept.limit - kept.others - kept.floor) {
+        return 0;
+    }
+    if (wanted > kept.limit - kept.others) {
+        return err_field(err, "/provisioned",
+                         "Specified ConcurrentExecutions for function is greater than account's unreserved concurrency "
+                         "[%" PRId64 "].",
+                         kept.limit - kept.others);
+    }
+    return err_field(err, "/provisioned",
+                     "Specified ConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+                     "below its minimum value of [%" PRId64 "].",
+                     kept.floor);
 }
 
 static const struct pg_stmt QUOTA_TELL = {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/digest.h"
 #include "common/err.h"
 #include "common/text.h"
 #include "engine/function_row.h"
@@ -215,7 +216,7 @@ int function_list_versions(struct pg *pg, int64_t account_id, const char *name, 
 
 struct publishing {
     int64_t account_id;
-    const char *name, *description;
+    const char *name, *description, *expected_revision, *expected_sha256;
     struct function version;
 };
 
@@ -233,6 +234,21 @@ static int read_version(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
+static int check_code(const struct function *latest, const char *expected, struct err *err)
+{
+    struct buf now = {0};
+    int rc = 0;
+    base64_encode(latest->code_sha256, SHA256_BYTES, &now);
+    if (expected != NULL && strcmp(expected, buf_text(&now)) != 0) {
+        rc = err_field(err, "/code_sha256",
+                       "CodeSHA256 (%.80s) is different from current CodeSHA256 in $LATEST (%s). Please try again with "
+                       "the CodeSHA256 in $LATEST.",
+                       expected, buf_text(&now));
+    }
+    buf_free(&now);
+    return rc;
+}
+
 static int publish_body(struct pg *pg, void *ctx, struct err *err)
 {
     struct publishing *publishing = ctx;
@@ -241,7 +257,9 @@ static int publish_body(struct pg *pg, void *ctx, struct err *err)
     struct one one = {.function = &last};
     bool same = false;
     int64_t number = 0;
-    if (function_row_lock(pg, publishing->account_id, publishing->name, &latest, err) != 0) {
+    if (function_row_lock(pg, publishing->account_id, publishing->name, &latest, err) != 0 ||
+        function_row_revision(&latest, publishing->expected_revision, err) != 0 ||
+        check_code(&latest, publishing->expected_sha256, err) != 0) {
         return -1;
     }
     const struct pg_param named[] = {PG_P_I64(publishing->account_id), PG_P_TEXT(publishing->name), PG_P_END};
@@ -270,7 +288,18 @@ static int publish_body(struct pg *pg, void *ctx, struct err *err)
 int function_publish(struct pg *pg, int64_t account_id, const char *name, const char *description,
                      struct function *version, struct err *err)
 {
-    struct publishing publishing = {.account_id = account_id, .name = name, .description = description};
+    return function_publish_if(pg, account_id, name, description, NULL, NULL, version, err);
+}
+
+int function_publish_if(struct pg *pg, int64_t account_id, const char *name, const char *description,
+                        const char *expected_revision, const char *expected_sha256, struct function *version,
+                        struct err *err)
+{
+    struct publishing publishing = {.account_id = account_id,
+                                    .name = name,
+                                    .description = description,
+                                    .expected_revision = expected_revision,
+                                    .expected_sha256 = expected_sha256};
     if (pg_tx_at(pg, PG_READ_COMMITTED, publish_body, &publishing, err) != 0) {
         return -1;
     }
