@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/map.h"
@@ -120,39 +121,79 @@ struct call *fleet_next(struct engine *engine, struct instance *instance, int64_
 
 /* ---- more instances; lock held ---- */
 
-static bool reclaim(struct engine *engine, const struct fleet *except)
+/* What there would be if those went that go already, and what could be told to go. */
+struct room {
+    int count;
+    int64_t memory_mib;
+    int idle_count;
+    int64_t idle_mib;
+};
+
+static bool may_go(const struct instance *instance, const struct fleet *asking)
+{
+    return instance->state == INSTANCE_IDLE && instance->fleet != asking && !instance->provisioned;
+}
+
+static struct room room_of(const struct engine *engine, const struct fleet *asking)
+{
+    struct room room = {.count = engine->instance_count, .memory_mib = engine->memory_used_mib};
+    for (const struct instance *at = engine->instances; at != NULL; at = at->all_next) {
+        int64_t memory_mib = at->fleet->function.memory_mib;
+        if (at->state == INSTANCE_STOPPING || at->state == INSTANCE_DEAD) {
+            room.count--;
+            room.memory_mib -= memory_mib;
+        } else if (may_go(at, asking)) {
+            room.idle_count++;
+            room.idle_mib += memory_mib;
+        }
+    }
+    return room;
+}
+
+static bool fits(const struct engine *engine, const struct fleet *fleet, int count, int64_t memory_mib)
+{
+    return count < engine->instances_max && memory_mib + fleet->function.memory_mib <= engine->memory_max_mib;
+}
+
+static struct instance *idle_for_longest(const struct engine *engine, const struct fleet *asking)
 {
     struct instance *oldest = NULL;
     for (struct instance *at = engine->instances; at != NULL; at = at->all_next) {
-        if (at->state == INSTANCE_IDLE && at->fleet != except && !at->provisioned &&
-            (oldest == NULL || at->idle_since_ns < oldest->idle_since_ns)) {
+        if (may_go(at, asking) && (oldest == NULL || at->idle_since_ns < oldest->idle_since_ns)) {
             oldest = at;
         }
     }
-    if (oldest == NULL) {
-        return false;
-    }
-    instance_stop(engine, oldest, USAGE_KILLED);
-    return true;
+    return oldest;
 }
 
 bool fleet_room(struct engine *engine, const struct fleet *fleet)
 {
-    bool full = engine->instance_count >= engine->instances_max ||
-                engine->memory_used_mib + fleet->function.memory_mib > engine->memory_max_mib;
-    /* What is reclaimed is given back when its processes are gone; the loop grows the fleet again then. */
-    return !full || (reclaim(engine, fleet) && false);
+    if (fits(engine, fleet, engine->instance_count, engine->memory_used_mib)) {
+        return true;
+    }
+    /* As many go as are needed, those on their way counted, and none where all of them would not be enough. What is
+     * reclaimed is given back when its processes are gone; the loop grows the fleet again then. */
+    struct room room = room_of(engine, fleet);
+    if (!fits(engine, fleet, room.count - room.idle_count, room.memory_mib - room.idle_mib)) {
+        return false;
+    }
+    while (!fits(engine, fleet, room.count, room.memory_mib)) {
+        struct instance *oldest = idle_for_longest(engine, fleet);
+        CHECK(oldest != NULL);
+        room.count--;
+        room.memory_mib -= oldest->fleet->function.memory_mib;
+        instance_stop(engine, oldest, USAGE_KILLED);
+    }
+    return false;
 }
 
 static bool scale_token(struct fleet *fleet, int64_t now_ns)
 {
-    int64_t most = (int64_t)ENGINE_SCALE_BURST * 1000;
-    int64_t since = now_ns - fleet->scale_ns;
-    int64_t grown = since >= ENGINE_SCALE_PERIOD_NS ? most : since * most / ENGINE_SCALE_PERIOD_NS;
-    if (grown > 0) {
-        fleet->scale_tokens_milli = fleet->scale_tokens_milli + grown > most ? most : fleet->scale_tokens_milli + grown;
-        fleet->scale_ns = now_ns;
-    }
+    const int64_t most = (int64_t)ENGINE_SCALE_BURST * 1000;
+    const int64_t ns_each = ENGINE_SCALE_PERIOD_NS / most;
+    int64_t grown = (now_ns - fleet->scale_ns) / ns_each;
+    fleet->scale_ns += grown * ns_each; /* what is left over counts next time */
+    fleet->scale_tokens_milli = fleet->scale_tokens_milli + grown > most ? most : fleet->scale_tokens_milli + grown;
     if (fleet->scale_tokens_milli < 1000) {
         return false;
     }

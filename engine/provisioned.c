@@ -10,6 +10,20 @@
 #include <string.h>
 
 #define RETRY_NS INT64_C(1000000000)
+#define SHARE_NUMERATOR 3 /* of the node's memory and instances: the rest is for calls nobody provisioned for */
+#define SHARE_DENOMINATOR 4
+
+static bool share_is_used(const struct engine *engine, const struct fleet *fleet)
+{
+    int64_t count = 1;
+    int64_t memory_mib = fleet->function.memory_mib;
+    for (const struct instance *at = engine->instances; at != NULL; at = at->all_next) {
+        count += at->provisioned ? 1 : 0;
+        memory_mib += at->provisioned ? at->fleet->function.memory_mib : 0;
+    }
+    return count * SHARE_DENOMINATOR > (int64_t)engine->instances_max * SHARE_NUMERATOR ||
+           memory_mib * SHARE_DENOMINATOR > engine->memory_max_mib * SHARE_NUMERATOR;
+}
 
 /* Fewer are wanted than there are: idle ones first, then any, become ordinary ones. */
 static void demote(struct engine *engine, struct fleet *fleet, int64_t now_ns)
@@ -35,7 +49,7 @@ void provisioned_tend(struct engine *engine, struct fleet *fleet, int64_t now_ns
     }
     while (fleet->provisioned < wanted) {
         int64_t not_before_ns = fleet->start_after_ns;
-        if (now_ns < not_before_ns || !fleet_room(engine, fleet)) {
+        if (now_ns < not_before_ns || share_is_used(engine, fleet) || !fleet_room(engine, fleet)) {
             int64_t again_ns = now_ns < not_before_ns ? not_before_ns : now_ns + RETRY_NS;
             *wake_ns = again_ns < *wake_ns ? again_ns : *wake_ns;
             return;
