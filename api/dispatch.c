@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/audit_store.h"
 #include "api/auth.h"
+#include "api/function_url.h"
 #include "api/http.h"
 #include "api/idempotency.h"
 #include "api/server.h"
@@ -82,10 +83,28 @@ static void ask_for_key(struct request *request)
     problem_status(request, 401, "unauthorized", "send a key: Authorization: Bearer far_...");
 }
 
+static bool accepts_work(struct request *request)
+{
+    if (!api_stopping(request->api) || (request->route->flags & ROUTE_NO_PG) != 0) {
+        return true;
+    }
+    problem_status(request, 503, "shutting_down", "this node is stopping; ask another or again in a moment");
+    reply_header(&request->reply, "Connection", "close");
+    return false;
+}
+
 bool dispatch_headers(struct request *request)
 {
     unsigned allowed = 0;
+    struct err err = {0};
     request->method = method_of(request->method_name);
+    if (function_url_asked(request)) {
+        return accepts_work(request) && body_acceptable(request);
+    }
+    if (request_parse_query(request, &err) != 0) {
+        problem_reply(request, &err);
+        return false;
+    }
     if (router_match(request, &request->route, &allowed) != 0) {
         problem_status(request, 400, "invalid", "the path has a bad percent escape");
         return false;
@@ -103,12 +122,7 @@ bool dispatch_headers(struct request *request)
         ask_for_key(request);
         return false;
     }
-    if (api_stopping(request->api) && (request->route->flags & ROUTE_NO_PG) == 0) {
-        problem_status(request, 503, "shutting_down", "this node is stopping; ask another or again in a moment");
-        reply_header(&request->reply, "Connection", "close");
-        return false;
-    }
-    return body_acceptable(request);
+    return accepts_work(request) && body_acceptable(request);
 }
 
 /* ---- who, which account, may they ---- */
@@ -198,6 +212,9 @@ static int check_query(const struct request *request, struct err *err)
 
 static int check_caller(struct request *request, struct err *err)
 {
+    if ((request->route->flags & ROUTE_URL) != 0) {
+        return function_url_caller(request, err);
+    }
     if (request->route->scope == SCOPE_NONE) {
         return 0;
     }

@@ -122,6 +122,12 @@ int lambda_package_handler(struct request *request, struct err *err);
 int lambda_tags_get_handler(struct request *request, struct err *err);
 int lambda_tags_put_handler(struct request *request, struct err *err);
 int lambda_tags_delete_handler(struct request *request, struct err *err);
+int lambda_url_create_handler(struct request *request, struct err *err);
+int lambda_url_get_handler(struct request *request, struct err *err);
+int lambda_url_put_handler(struct request *request, struct err *err);
+int lambda_url_delete_handler(struct request *request, struct err *err);
+int lambda_url_list_handler(struct request *request, struct err *err);
+int function_url_handler(struct request *request, struct err *err);
 int lambda_unsupported_handler(struct request *request, struct err *err);
 
 #endif

@@ -21,6 +21,7 @@ struct MHD_Connection;
 struct admission_refusal;
 struct api;
 struct err;
+struct function_url;
 struct pg;
 struct request;
 
@@ -42,6 +43,7 @@ typedef int handler_fn(struct request *request, struct err *err);
 #define ROUTE_NO_PG 0x20u      /* needs no database */
 #define ROUTE_QUIET 0x40u      /* logged at level debug only */
 #define ROUTE_KEPT 0x80u       /* its answers are kept for a moment (answers.h) */
+#define ROUTE_URL 0x100u       /* a function's URL: who may call it says the URL (function_url.h) */
 
 struct route {
     enum http_method method;
@@ -71,11 +73,12 @@ struct caller {
 };
 
 struct reply_header {
-    const char *name; /* static */
+    const char *name; /* static, or behind the value in its memory */
     char *value;      /* owned */
 };
 
-#define REPLY_HEADERS_MAX 24
+#define REPLY_HEADERS_MAX 64
+#define REPLY_HEADERS_FOREIGN_MAX 50 /* set by a function; the rest is for us */
 #define REPLY_MEMORY_BYTES_MAX (1024 * 1024) /* longer bodies made with reply_sink go to an unlinked file */
 
 struct links;
@@ -118,6 +121,8 @@ struct request {
     struct pg *pg;       /* for a caller with the key of an account: a connection that sees this account only */
     struct links *links; /* server.c's */
     struct reply reply;
+    char url_id[33];          /* first label of the host, of a function's URL */
+    struct function_url *url; /* NULL: this is no call of a function's URL; owned */
     char audit_subject[128]; /* what a changing handler changed */
     struct buf audit_detail; /* JSON object or empty */
     struct buf scratch;      /* decoded texts of params and query */
@@ -129,7 +134,10 @@ struct request {
 
 /* ---- request.c ---- */
 
-/* Split uri into path, query and pairs. ERR_INVALID for bad escapes, too many parameters, NUL bytes. */
+/* Split uri into path and query; then the query into pairs. */
+int request_split_uri(struct request *request, const char *uri, struct err *err);
+int request_parse_query(struct request *request, struct err *err);
+/* Both: uri into path, query and pairs. ERR_INVALID for bad escapes, too many parameters, NUL bytes. */
 int request_parse_uri(struct request *request, const char *uri, struct err *err);
 /* Percent-decode (plus_is_space: '+' too) and append with a NUL; -1 on a bad escape, a decoded NUL, or what is not
  * UTF-8. */
@@ -168,6 +176,8 @@ void reply_free(struct reply *reply);
 void reply_reset(struct reply *reply);
 /* name is static text; value is copied; control characters in it are dropped. */
 void reply_header(struct reply *reply, const char *name, const char *value);
+/* One more of that name; both are copied. -1: there are REPLY_HEADERS_FOREIGN_MAX. */
+int reply_header_add(struct reply *reply, const char *name, const char *value);
 void reply_header_i64(struct reply *reply, const char *name, int64_t value);
 const char *reply_header_get(const struct reply *reply, const char *name);
 /* A JSON reply is begun: write members of the object with the writer, then reply_json_end. */

@@ -45,7 +45,7 @@ static bool is_coding(const char *text, const char *coding)
 
 bool request_is_encoded(const struct request *request)
 {
-    return request->body.length > 0 && (request->route->flags & ROUTE_LAMBDA) == 0 &&
+    return request->body.length > 0 && (request->route->flags & (ROUTE_LAMBDA | ROUTE_URL)) == 0 &&
            !is_coding(request_header(request, "Content-Encoding"), "identity");
 }
 

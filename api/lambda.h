@@ -60,18 +60,15 @@ void lambda_page_end(const struct lambda_page *page, struct json_writer *writer)
 struct buf;
 struct invoke_piece;
 struct invoke_result;
-struct lambda_stream;
+struct pieces;
 
 void lambda_stream_frame(struct buf *out, const char *type, const char *content_type, const void *payload,
                          size_t length);
 /* The last message, InvokeComplete; whole: the payload before it, in one piece. */
 void lambda_stream_end(struct buf *out, const struct invoke_result *result, bool whole);
-struct lambda_stream *lambda_stream_new(void);
-void lambda_stream_unref(struct lambda_stream *stream);
 /* The first piece begins the answer: after it the request belongs to the server. */
-void lambda_stream_piece(struct lambda_stream *stream, struct request *request, const struct invoke_piece *piece);
-bool lambda_stream_started(const struct lambda_stream *stream);
-void lambda_stream_finish(struct lambda_stream *stream, const struct invoke_result *result);
+void lambda_stream_piece(struct pieces *pieces, struct request *request, const struct invoke_piece *piece);
+void lambda_stream_finish(struct pieces *pieces, const struct invoke_result *result);
 
 /* ---- lambda.c ---- */
 

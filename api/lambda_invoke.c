@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/lambda.h"
+#include "api/pieces.h"
 #include "api/server.h"
 #include "common/digest.h"
 #include "common/err.h"
@@ -19,7 +20,7 @@
 struct lambda_call {
     struct request *request;
     struct lambda_target target;
-    struct lambda_stream *stream; /* NULL: the answer comes whole */
+    struct pieces *stream; /* NULL: the answer comes whole */
     bool old_async;
 };
 
@@ -61,9 +62,9 @@ static void on_invoked(const struct invoke_result *result, void *ctx)
 {
     struct lambda_call *call = ctx;
     struct request *request = call->request;
-    if (lambda_stream_started(call->stream)) {
+    if (pieces_begun(call->stream)) {
         lambda_stream_finish(call->stream, result);
-        lambda_stream_unref(call->stream);
+        pieces_unref(call->stream);
         free(call);
         return;
     }
@@ -92,7 +93,7 @@ static void on_invoked(const struct invoke_result *result, void *ctx)
         request->reply.content_type = "application/json";
     }
     request_finish(request);
-    lambda_stream_unref(call->stream);
+    pieces_unref(call->stream);
     free(call);
 }
 
@@ -203,9 +204,9 @@ static int start(struct request *request, enum invoke_type type, bool stream, bo
         return err_set(err, ERR_SYSTEM, "out of memory");
     }
     *call =
-        (struct lambda_call){.request = request, .stream = stream ? lambda_stream_new() : NULL, .old_async = old_async};
+        (struct lambda_call){.request = request, .stream = stream ? pieces_new() : NULL, .old_async = old_async};
     if (payload_check(request, err) != 0 || lambda_target(request, &call->target, err) != 0) {
-        lambda_stream_unref(call->stream);
+        pieces_unref(call->stream);
         free(call);
         return -1;
     }
@@ -226,7 +227,7 @@ static int start(struct request *request, enum invoke_type type, bool stream, bo
         return HANDLER_LATER;
     }
     (void)lambda_not_found(request, &call->target, err);
-    lambda_stream_unref(call->stream);
+    pieces_unref(call->stream);
     free(call);
     return -1;
 }

@@ -343,6 +343,7 @@ static int http_start(struct node *node, struct err *err)
                                         .tls_key = node->options.tls_key,
                                         .issuer = node->options.issuer,
                                         .issuer_party = node->options.issuer_party,
+                                        .function_url_base = node->options.function_url_base,
                                         .region = "local",
                                         .data_dir = node->data_dir,
                                         .node_key = node->key,

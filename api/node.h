@@ -22,6 +22,7 @@ struct node_options {
     const char *sandbox;              /* "auto", "bwrap", "none" */
     const char *issuer;               /* operator's name on bills */
     const struct party *issuer_party; /* operator's address and tax number on printed bills; NULL: none */
+    const char *function_url_base;    /* below it every function URL has a name; NULL: lambda-url.localhost */
     const char *tls_cert, *tls_key;
     const char *admin_key; /* tests: use this admin key; NULL: made on first start, printed once and kept in
                               data_dir/admin.key (0600) */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/function_url.h"
 #include "api/lambda.h"
 #include "common/calendar.h"
 #include "common/clock.h"
@@ -153,6 +154,11 @@ static void problem_write(struct request *request, int status, const char *code,
     buf_putc(&request->reply.body, '\n');
 }
 
+static bool is_url(const struct request *request)
+{
+    return request->route != NULL && (request->route->flags & ROUTE_URL) != 0;
+}
+
 static bool is_lambda(const struct request *request)
 {
     return request->route != NULL && (request->route->flags & ROUTE_LAMBDA) != 0;
@@ -164,6 +170,11 @@ void problem_reply(struct request *request, const struct err *err)
         lambda_error_reply(request, err);
         return;
     }
+    if (is_url(request)) {
+        int status = problem_http_status(err);
+        function_url_error(request, status, status == 404 ? "Not Found" : err->text);
+        return;
+    }
     const char *code = err->slug != NULL ? err->slug : err_code_name(err->code);
     problem_write(request, problem_http_status(err), code, err->text, err->field);
 }
@@ -172,6 +183,10 @@ void problem_status(struct request *request, int status, const char *code, const
 {
     if (is_lambda(request)) {
         lambda_status_reply(request, status, code, detail);
+        return;
+    }
+    if (is_url(request)) {
+        function_url_error(request, status, detail);
         return;
     }
     /* The body as a whole is what is wrong; "#" is its pointer. */

@@ -50,26 +50,45 @@ void reply_reset(struct reply *reply)
     reply_init(reply);
 }
 
+static void without_controls(char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            *text = ' ';
+        }
+    }
+}
+
 void reply_header(struct reply *reply, const char *name, const char *value)
 {
     char *copy = strdup(value);
     if (copy == NULL) {
         return;
     }
-    for (char *at = copy; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
-            *at = ' ';
-        }
-    }
+    without_controls(copy);
     for (int i = 0; i < reply->header_count; i++) {
         if (strcasecmp(reply->headers[i].name, name) == 0) {
             free(reply->headers[i].value);
-            reply->headers[i].value = copy;
+            reply->headers[i] = (struct reply_header){.name = name, .value = copy};
             return;
         }
     }
     CHECK(reply->header_count < REPLY_HEADERS_MAX);
     reply->headers[reply->header_count++] = (struct reply_header){.name = name, .value = copy};
+}
+
+int reply_header_add(struct reply *reply, const char *name, const char *value)
+{
+    size_t length = strlen(value) + 1;
+    char *copy = reply->header_count < REPLY_HEADERS_FOREIGN_MAX ? malloc(length + strlen(name) + 1) : NULL;
+    if (copy == NULL) {
+        return -1;
+    }
+    memcpy(copy, value, length);
+    memcpy(copy + length, name, strlen(name) + 1);
+    without_controls(copy);
+    reply->headers[reply->header_count++] = (struct reply_header){.name = copy + length, .value = copy};
+    return 0;
 }
 
 void reply_header_i64(struct reply *reply, const char *name, int64_t value)
@@ -327,6 +346,10 @@ void reply_finish(struct request *request)
     struct reply *reply = &request->reply;
     bool reads = request->method == HTTP_GET || request->method == HTTP_HEAD;
     bool lambda = request->route != NULL && (request->route->flags & ROUTE_LAMBDA) != 0;
+    if (request->url != NULL) { /* everything else is the function's to say */
+        reply_header(reply, "x-amzn-RequestId", request->id_text);
+        return;
+    }
     common_headers(request);
     if (lambda || reply->stream != NULL) {
         return;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/function_url.h"
 #include "common/calendar.h"
 #include "common/err.h"
 #include "common/text.h"
@@ -54,7 +55,7 @@ int request_decode(const char *text, size_t length, bool plus_is_space, struct b
 }
 
 /* The query as pairs; their texts live in scratch, which is sized before so that it never moves. */
-static int parse_query(struct request *request, struct err *err)
+int request_parse_query(struct request *request, struct err *err)
 {
     const char *at = request->query_text;
     while (*at != '\0') {
@@ -83,7 +84,7 @@ static int parse_query(struct request *request, struct err *err)
     return 0;
 }
 
-int request_parse_uri(struct request *request, const char *uri, struct err *err)
+int request_split_uri(struct request *request, const char *uri, struct err *err)
 {
     size_t length = strlen(uri);
     if (length > REQUEST_URI_BYTES_MAX) {
@@ -114,7 +115,12 @@ int request_parse_uri(struct request *request, const char *uri, struct err *err)
         return err_set(err, ERR_SYSTEM, "out of memory");
     }
     buf_clear(&request->scratch);
-    return parse_query(request, err);
+    return 0;
+}
+
+int request_parse_uri(struct request *request, const char *uri, struct err *err)
+{
+    return request_split_uri(request, uri, err) != 0 ? -1 : request_parse_query(request, err);
 }
 
 static const char *pair_find(const struct pair *pairs, int count, const char *name)
@@ -322,6 +328,10 @@ void request_free(struct request *request)
     }
     free(request->uri);
     free(request->path);
+    if (request->url != NULL) {
+        function_url_free(request->url);
+        free(request->url);
+    }
     buf_free(&request->body);
     buf_free(&request->scratch);
     buf_free(&request->audit_detail);

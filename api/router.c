@@ -23,6 +23,7 @@
 #define REPORT "layout format focus_version csv_safe bom letter csvw_of sha256"
 #define L15 "/2015-03-31/functions/{f}"
 #define L19 "/2019-09-25/functions/{f}"
+#define L21 "/2021-10-31/functions/{f}"
 
 /* method, pattern, scope, flags, body_bytes_max, query, handler, action */
 static const struct route ROUTES[] = {
@@ -166,6 +167,14 @@ static const struct route ROUTES[] = {
      lambda_event_config_delete_handler, NULL},
     {HTTP_GET, L19 "/event-invoke-config/list", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_event_config_list_handler,
      NULL},
+    {HTTP_POST, L21 "/url", SCOPE_ACCOUNT, ROUTE_LAMBDA | ROUTE_AUDIT, SMALL, "*", lambda_url_create_handler,
+     "function_url.create"},
+    {HTTP_GET, L21 "/url", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_url_get_handler, NULL},
+    {HTTP_PUT, L21 "/url", SCOPE_ACCOUNT, ROUTE_LAMBDA | ROUTE_AUDIT, SMALL, "*", lambda_url_put_handler,
+     "function_url.change"},
+    {HTTP_DELETE, L21 "/url", SCOPE_ACCOUNT, ROUTE_LAMBDA | ROUTE_AUDIT, SMALL, "*", lambda_url_delete_handler,
+     "function_url.delete"},
+    {HTTP_GET, L21 "/urls", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_url_list_handler, NULL},
     {HTTP_GET, "/2015-03-31/packages/{package}", SCOPE_NONE, ROUTE_LAMBDA, 0, "*", lambda_package_handler, NULL},
     {HTTP_GET, "/2017-03-31/tags/{arn}", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_tags_get_handler, NULL},
     {HTTP_POST, "/2017-03-31/tags/{arn}", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_tags_put_handler, NULL},

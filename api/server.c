@@ -14,6 +14,7 @@
 #include "api/answers.h"
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/function_url.h"
 #include "api/guests.h"
 #include "api/http.h"
 #include "api/links.h"
@@ -43,6 +44,7 @@ struct api {
     struct streams *streams;
     struct guests *guests;
     struct answers *answers;
+    struct function_urls *urls;
     char *tls_cert, *tls_key;
     int port;
     pthread_t workers[API_WORKERS];
@@ -70,6 +72,11 @@ struct auth *api_auth(struct api *api)
 struct answers *api_answers(struct api *api)
 {
     return api->answers;
+}
+
+struct function_urls *api_urls(struct api *api)
+{
+    return api->urls;
 }
 
 int api_port(const struct api *api)
@@ -329,7 +336,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connectio
     reply_init(&request->reply);
     uuid_random(&request->id);
     uuid_format(&request->id, request->id_text);
-    if (request_parse_uri(request, uri, &err) != 0) {
+    if (request_split_uri(request, uri, &err) != 0) {
         problem_reply(request, &err);
     }
     return request;
@@ -378,6 +385,11 @@ static int daemon_start(struct api *api, struct err *err)
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     int fd = -1;
     if (listen_on(api->options.listen, &fd, &api->port, err) != 0) {
+        return -1;
+    }
+    if (function_urls_new(api->options.function_url_base, api->options.tls_cert != NULL, api->port, &api->urls, err) !=
+        0) {
+        (void)close(fd);
         return -1;
     }
     if (api->options.tls_cert != NULL) {
@@ -484,6 +496,7 @@ void api_close(struct api **api_ref)
     guests_close(&api->guests);
     streams_close(&api->streams);
     answers_free(&api->answers);
+    function_urls_free(&api->urls);
     auth_close(&api->auth);
     pthread_cond_destroy(&api->work);
     pthread_cond_destroy(&api->idle);

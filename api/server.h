@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct answers;
 struct api;
 struct err;
+struct function_urls;
 struct reply_stream;
 struct request;
 struct route;
@@ -44,6 +46,7 @@ void dispatch_log(struct request *request);
 /* ---- server.c ---- */
 
 struct answers *api_answers(struct api *api);
+struct function_urls *api_urls(struct api *api);
 /* From here on request->pg sees rows of the caller's account only (schema/pg.h). Nothing happens on the HTTP thread,
  * which has no connection. ERR_RETRY when the database cannot be reached. */
 int request_wall_in(struct request *request, struct err *err);
@@ -52,7 +55,8 @@ void request_suspend(struct request *request);
 
 /* ---- stream.c ---- */
 
-/* Gives the next piece of a streamed body: bytes written, 0: nothing yet (asked again soon), -1: the end. */
+/* Gives the next piece of a streamed body: bytes written, 0: nothing yet (asked again soon), or one of these. */
+enum { REPLY_STREAM_END = -1, REPLY_STREAM_CUT = -2 }; /* CUT: the connection is closed in the middle of the body */
 typedef ssize_t reply_stream_fn(void *ctx, char *bytes, size_t size);
 /* told: who has more says so with reply_stream_wake, and nobody asks in between, also while the node stops. The stream
  * lives until done was called; NULL: it was called already (out of memory). */

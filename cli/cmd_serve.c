@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "api/function_url.h"
 #include "api/node.h"
 #include "billing/retention.h"
 #include "cli/cli.h"
@@ -35,6 +36,8 @@ const char cmd_serve_help[] =
     "  --issuer-file FILE      the same with address, tax number, payment and terms, as JSON (docs/reports.md)\n"
     "  --tls-cert FILE --tls-key FILE\n"
     "                          speak HTTPS\n"
+    "  --function-url-base URL below which every function URL has a name (http://lambda-url.localhost:PORT):\n"
+    "                          https://fn.example.org makes https://<id>.fn.example.org/, which is to lead here\n"
     "  --spool-mib N           the most the spool may hold before work is refused (1024)\n"
     "  --close-months          close a month by itself once it is over and the grace has passed\n"
     "  --close-grace HOURS     how long to wait for records that come late (48)\n"
@@ -114,6 +117,9 @@ static int check_words(struct serve_words *words, enum log_level *level, struct 
         return err_field(err, "log-level", "--log-level is \"%s\"; it must be debug, info, warn or error",
                          words->log_level);
     }
+    if (options->function_url_base != NULL && function_url_base_check(options->function_url_base, err) != 0) {
+        return -1;
+    }
     if (words->issuer_file != NULL && read_issuer(words, err) != 0) {
         return err_at(err, "issuer-file");
     }
@@ -148,6 +154,7 @@ static int read_words(struct cli *cli, struct serve_words *words, char data_dir[
                                A_TEXT("issuer-file", &words->issuer_file),
                                A_TEXT("tls-cert", &options->tls_cert),
                                A_TEXT("tls-key", &options->tls_key),
+                               A_TEXT("function-url-base", &options->function_url_base),
                                A_NUMBER("spool-mib", &words->spool_mib, 16, 1048576),
                                A_FLAG("close-months", &options->close_months),
                                A_NUMBER("close-grace", &words->close_grace_hours, 0, 2000),
