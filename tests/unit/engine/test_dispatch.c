@@ -3,6 +3,7 @@
  * makes room, starts that fail again and again, provisioned ones, and the end of a node. Method: an engine without
  * threads and processes; the clock stands still. Jobs that would start processes are dropped, and the test says what
  * each instance did, by the functions that the loop and the Runtime API call.
+ * Length: one engine that stands still serves all of it; in two files it would be there twice.
  */
 #include <check.h>
 #include <stdlib.h>
