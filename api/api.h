@@ -34,7 +34,7 @@ struct api_options {
     const char *tls_cert, *tls_key; /* file names; NULL: plain HTTP */
     const char *issuer;
     const struct party *issuer_party; /* address and tax number of the issuer; NULL: none */
-    const char *function_url_base; /* as function_urls_new (function_url.h) */
+    const char *function_url_base;    /* as function_urls_new (function_url.h) */
     const char *region;
     int ready_lag_s; /* records may be so old before the node says that it is not ready; 0: a minute */
     int head_wait_s; /* a client has so long for the head of a request; 0: GUESTS_HEAD_WAIT_S */

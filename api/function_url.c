@@ -155,7 +155,8 @@ bool function_urls_host(const struct function_urls *urls, const char *host, char
 {
     size_t length = host != NULL ? strcspn(host, ":") : 0;
     size_t base = strlen(urls->host);
-    if (length < base + 2 || host[length - base - 1] != '.' || strncasecmp(host + length - base, urls->host, base) != 0) {
+    if (length < base + 2 || host[length - base - 1] != '.' ||
+        strncasecmp(host + length - base, urls->host, base) != 0) {
         return false;
     }
     id[0] = '\0';

@@ -146,10 +146,9 @@ int function_url_create(struct pg *pg, int64_t account_id, const char *function,
         return -1;
     }
     function_url_id_make(account_id, url->id);
-    const struct pg_param params[] = {PG_P_I64(account_id),           PG_P_I64(known.function_id),
-                                      PG_P_TEXT(url->qualifier),      PG_P_TEXT(url->id),
-                                      PG_P_BOOL(url->iam),            PG_P_BOOL(url->stream),
-                                      PG_P_TEXT(buf_text(&url->cors)), PG_P_END};
+    const struct pg_param params[] = {
+        PG_P_I64(account_id), PG_P_I64(known.function_id), PG_P_TEXT(url->qualifier),       PG_P_TEXT(url->id),
+        PG_P_BOOL(url->iam),  PG_P_BOOL(url->stream),      PG_P_TEXT(buf_text(&url->cors)), PG_P_END};
     if (pg_run(pg, &INSERT, params, NULL, NULL, &affected, err) != 0) {
         return -1;
     }
@@ -167,9 +166,12 @@ int function_url_create(struct pg *pg, int64_t account_id, const char *function,
 int function_url_change(struct pg *pg, struct function_url *url, struct err *err)
 {
     struct function_url stored;
-    const struct pg_param params[] = {PG_P_I64(url->account_id),       PG_P_I64(url->function_id),
-                                      PG_P_TEXT(url->qualifier),       PG_P_BOOL(url->iam),
-                                      PG_P_BOOL(url->stream),          PG_P_TEXT(buf_text(&url->cors)),
+    const struct pg_param params[] = {PG_P_I64(url->account_id),
+                                      PG_P_I64(url->function_id),
+                                      PG_P_TEXT(url->qualifier),
+                                      PG_P_BOOL(url->iam),
+                                      PG_P_BOOL(url->stream),
+                                      PG_P_TEXT(buf_text(&url->cors)),
                                       PG_P_END};
     if (pg_run(pg, &UPDATE, params, NULL, NULL, NULL, err) != 0 ||
         function_url_get(pg, url->account_id, url->function, url->qualifier, &stored, err) != 0) {
@@ -182,7 +184,7 @@ int function_url_change(struct pg *pg, struct function_url *url, struct err *err
 
 int function_url_delete(struct pg *pg, const struct function_url *url, struct err *err)
 {
-    const struct pg_param params[] = {PG_P_I64(url->account_id), PG_P_I64(url->function_id),
-                                      PG_P_TEXT(url->qualifier), PG_P_END};
+    const struct pg_param params[] = {PG_P_I64(url->account_id), PG_P_I64(url->function_id), PG_P_TEXT(url->qualifier),
+                                      PG_P_END};
     return pg_run(pg, &DELETE, params, NULL, NULL, NULL, err);
 }

@@ -310,14 +310,9 @@ static int create(struct request *request, struct function_input *input, struct 
     if (input->change.zip_length == 0) {
         return err_field(err, "/code", "code is missing: a zip");
     }
-    if (function_create(request->pg, request->account_id, input->name, &input->change, function, err) != 0) {
-        return -1;
-    }
-    if (input->reserved < 0) {
-        return 0;
-    }
-    function->reserved_concurrency = (int)input->reserved;
-    return function_set_reserved(request->pg, request->account_id, input->name, (int)input->reserved, err);
+    input->change.reserve = input->reserved >= 0;
+    input->change.reserved = (int)input->reserved;
+    return function_create(request->pg, request->account_id, input->name, &input->change, function, err);
 }
 
 int function_create_handler(struct request *request, struct err *err)
@@ -414,14 +409,10 @@ static int change(struct request *request, struct function_input *input, struct 
     if (input->name != NULL && strcmp(input->name, name) != 0) {
         return err_field(err, "/name", "a function cannot be renamed");
     }
+    input->change.reserve = input->reserved >= -1;
+    input->change.reserved = (int)input->reserved;
     if (function_update(request->pg, request->account_id, name, &input->change, &function, err) != 0) {
         return -1;
-    }
-    if (input->reserved >= -1) {
-        if (function_set_reserved(request->pg, request->account_id, name, (int)input->reserved, err) != 0) {
-            return -1;
-        }
-        function.reserved_concurrency = (int)input->reserved;
     }
     changed(request, name);
     return function_reply(request, 200, &function, err);

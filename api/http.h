@@ -78,7 +78,7 @@ struct reply_header {
 };
 
 #define REPLY_HEADERS_MAX 64
-#define REPLY_HEADERS_FOREIGN_MAX 50 /* set by a function; the rest is for us */
+#define REPLY_HEADERS_FOREIGN_MAX 50         /* set by a function; the rest is for us */
 #define REPLY_MEMORY_BYTES_MAX (1024 * 1024) /* longer bodies made with reply_sink go to an unlinked file */
 
 struct links;
@@ -123,9 +123,9 @@ struct request {
     struct reply reply;
     char url_id[33];          /* first label of the host, of a function's URL */
     struct function_url *url; /* NULL: this is no call of a function's URL; owned */
-    char audit_subject[128]; /* what a changing handler changed */
-    struct buf audit_detail; /* JSON object or empty */
-    struct buf scratch;      /* decoded texts of params and query */
+    char audit_subject[128];  /* what a changing handler changed */
+    struct buf audit_detail;  /* JSON object or empty */
+    struct buf scratch;       /* decoded texts of params and query */
     int64_t started_mono_us;
     int phase; /* server.c's */
     bool body_too_large;
@@ -198,6 +198,8 @@ void reply_finish(struct request *request);
 void problem_reply(struct request *request, const struct err *err);
 /* One that needs its own status: problem_status(request, 405, "method_not_allowed", "..."). */
 void problem_status(struct request *request, int status, const char *code, const char *detail);
+/* 413 of the request's route; on AWS's routes in the words that AWS's clients look for. */
+void problem_body_too_large(struct request *request);
 void problem_refusal(struct request *request, const struct admission_refusal *refusal);
 const char *http_status_text(int status);
 /* Status for an error: by its slug when it is known, else by its code. */

@@ -203,8 +203,7 @@ static int start(struct request *request, enum invoke_type type, bool stream, bo
     if (call == NULL) {
         return err_set(err, ERR_SYSTEM, "out of memory");
     }
-    *call =
-        (struct lambda_call){.request = request, .stream = stream ? pieces_new() : NULL, .old_async = old_async};
+    *call = (struct lambda_call){.request = request, .stream = stream ? pieces_new() : NULL, .old_async = old_async};
     if (payload_check(request, err) != 0 || lambda_target(request, &call->target, err) != 0) {
         pieces_unref(call->stream);
         free(call);

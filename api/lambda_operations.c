@@ -15,12 +15,10 @@ static const struct operation {
     {"CreateCapacityProvider", "POST", "/2025-11-30/capacity-providers"},
     {"CreateCodeSigningConfig", "POST", "/2020-04-22/code-signing-configs"},
     {"CreateEventSourceMapping", "POST", "/2015-03-31/event-source-mappings"},
-    {"CreateFunctionUrlConfig", "POST", "/2021-10-31/functions/*/url"},
     {"DeleteCapacityProvider", "DELETE", "/2025-11-30/capacity-providers/*"},
     {"DeleteCodeSigningConfig", "DELETE", "/2020-04-22/code-signing-configs/*"},
     {"DeleteEventSourceMapping", "DELETE", "/2015-03-31/event-source-mappings/*"},
     {"DeleteFunctionCodeSigningConfig", "DELETE", "/2020-06-30/functions/*/code-signing-config"},
-    {"DeleteFunctionUrlConfig", "DELETE", "/2021-10-31/functions/*/url"},
     {"DeleteLayerVersion", "DELETE", "/2018-10-31/layers/*/versions/*"},
     {"GetCapacityProvider", "GET", "/2025-11-30/capacity-providers/*"},
     {"GetCodeSigningConfig", "GET", "/2020-04-22/code-signing-configs/*"},
@@ -31,7 +29,6 @@ static const struct operation {
     {"GetFunctionCodeSigningConfig", "GET", "/2020-06-30/functions/*/code-signing-config"},
     {"GetFunctionRecursionConfig", "GET", "/2024-08-31/functions/*/recursion-config"},
     {"GetFunctionScalingConfig", "GET", "/2025-11-30/functions/*/function-scaling-config"},
-    {"GetFunctionUrlConfig", "GET", "/2021-10-31/functions/*/url"},
     {"GetLayerVersion", "GET", "/2018-10-31/layers/*/versions/*"},
     {"GetLayerVersionPolicy", "GET", "/2018-10-31/layers/*/versions/*/policy"},
     {"GetPolicy", "GET", "/2015-03-31/functions/*/policy"},
@@ -40,7 +37,6 @@ static const struct operation {
     {"ListCodeSigningConfigs", "GET", "/2020-04-22/code-signing-configs"},
     {"ListDurableExecutionsByFunction", "GET", "/2025-12-01/functions/*/durable-executions"},
     {"ListEventSourceMappings", "GET", "/2015-03-31/event-source-mappings"},
-    {"ListFunctionUrlConfigs", "GET", "/2021-10-31/functions/*/urls"},
     {"ListFunctionVersionsByCapacityProvider", "GET", "/2025-11-30/capacity-providers/*/function-versions"},
     {"ListFunctionsByCodeSigningConfig", "GET", "/2020-04-22/code-signing-configs/*/functions"},
     {"ListLayerVersions", "GET", "/2018-10-31/layers/*/versions"},
@@ -59,7 +55,6 @@ static const struct operation {
     {"UpdateCapacityProvider", "PUT", "/2025-11-30/capacity-providers/*"},
     {"UpdateCodeSigningConfig", "PUT", "/2020-04-22/code-signing-configs/*"},
     {"UpdateEventSourceMapping", "PUT", "/2015-03-31/event-source-mappings/*"},
-    {"UpdateFunctionUrlConfig", "PUT", "/2021-10-31/functions/*/url"},
 };
 #define OPERATION_COUNT (sizeof OPERATIONS / sizeof OPERATIONS[0])
 

@@ -193,6 +193,21 @@ void problem_status(struct request *request, int status, const char *code, const
     problem_write(request, status, code, detail, strcmp(code, "body_too_large") == 0 ? "/" : NULL);
 }
 
+void problem_body_too_large(struct request *request)
+{
+    char text[160];
+    size_t most = request->route->body_bytes_max;
+    if ((request->route->flags & ROUTE_LAMBDA) != 0) {
+        bool invoke = strstr(request->path, "/invo") != NULL || strstr(request->path, "-invocations") != NULL;
+        const char *operation = strstr(request->path, "/code") != NULL ? "UpdateFunctionCode" : "CreateFunction";
+        (void)snprintf(text, sizeof text, "Request must be smaller than %zu bytes for the %s operation", most,
+                       invoke ? "InvokeFunction" : operation);
+    } else {
+        (void)snprintf(text, sizeof text, "the body is larger than the %zu bytes allowed here", most);
+    }
+    problem_status(request, 413, "body_too_large", text);
+}
+
 void problem_refusal(struct request *request, const struct admission_refusal *refusal)
 {
     struct json_writer writer;

@@ -257,23 +257,6 @@ static enum MHD_Result body_take(struct request *request, const char *bytes, siz
     return buf_ok(&request->body) ? MHD_YES : MHD_NO;
 }
 
-/* On AWS's routes in the words that AWS's clients look for. */
-static void body_too_large(struct request *request)
-{
-    char text[160];
-    size_t most = request->route->body_bytes_max;
-    if ((request->route->flags & ROUTE_LAMBDA) != 0) {
-        bool invoke = strstr(request->path, "/invo") != NULL || strstr(request->path, "-invocations") != NULL;
-        const char *operation = strstr(request->path, "/code") != NULL ? "UpdateFunctionCode" : "CreateFunction";
-        (void)snprintf(text, sizeof text, "Request must be smaller than %zu bytes for the %s operation", most,
-                       invoke ? "InvokeFunction" : operation);
-    } else {
-        (void)snprintf(text, sizeof text, "the body is larger than the %zu bytes allowed here", most);
-    }
-    buf_free(&request->body);
-    problem_status(request, 413, "body_too_large", text);
-}
-
 static bool has_body(const struct request *request)
 {
     const char *length = request_header(request, "Content-Length");
@@ -310,7 +293,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     }
     if (request->phase == PHASE_BODY) {
         if (request->body_too_large) {
-            body_too_large(request);
+            buf_free(&request->body);
+            problem_body_too_large(request);
         }
         if (request->reply.status != 0) {
             request_finish(request);

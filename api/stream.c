@@ -141,9 +141,7 @@ static ssize_t on_read(void *ctx, uint64_t position, char *bytes, size_t size)
         pthread_cond_signal(&streams->wake);
     }
     pthread_mutex_unlock(&streams->lock);
-    return !end                      ? 0
-           : got == REPLY_STREAM_CUT ? MHD_CONTENT_READER_END_WITH_ERROR
-                                     : MHD_CONTENT_READER_END_OF_STREAM;
+    return !end ? 0 : got == REPLY_STREAM_CUT ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 void reply_stream_wake(struct reply_stream *stream)

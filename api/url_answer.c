@@ -18,10 +18,17 @@ static int malformed(struct err *err, const char *why)
 /* What belongs to the connection or is computed here. */
 static bool is_ours(const char *name)
 {
-    static const char *const NAMES[] = {"Connection",          "Keep-Alive", "Proxy-Authenticate",
-                                        "Proxy-Authorization", "TE",         "Trailer",
-                                        "Transfer-Encoding",   "Upgrade",    "Content-Length",
-                                        "Date",                "x-amzn-RequestId"};
+    static const char *const NAMES[] = {"Connection",
+                                        "Keep-Alive",
+                                        "Proxy-Authenticate",
+                                        "Proxy-Authorization",
+                                        "TE",
+                                        "Trailer",
+                                        "Transfer-Encoding",
+                                        "Upgrade",
+                                        "Content-Length",
+                                        "Date",
+                                        "x-amzn-RequestId"};
     for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
         if (strcasecmp(NAMES[i], name) == 0) {
             return true;
@@ -62,7 +69,7 @@ static int headers_read(const cJSON *tree, struct reply *reply, size_t *bytes, s
     {
         char *number = cJSON_IsNumber(item) || cJSON_IsBool(item) ? cJSON_PrintUnformatted(item) : NULL;
         const char *value = number != NULL ? number : cJSON_GetStringValue(item);
-        int rc = value == NULL          ? malformed(err, "a header has no text as its value")
+        int rc = value == NULL           ? malformed(err, "a header has no text as its value")
                  : is_ours(item->string) ? 0
                                          : put_header(reply, item->string, value, bytes, err);
         cJSON_free(number);

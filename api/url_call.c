@@ -15,14 +15,9 @@
 #include "common/log.h"
 #include "engine/engine.h"
 
-const struct route FUNCTION_URL_ROUTE = {HTTP_OTHER,
-                                         "",
-                                         SCOPE_NONE,
-                                         ROUTE_INLINE | ROUTE_QUIET | ROUTE_URL,
-                                         INVOKE_REQUEST_BYTES_MAX,
-                                         "*",
-                                         function_url_handler,
-                                         NULL};
+const struct route FUNCTION_URL_ROUTE = {
+    HTTP_OTHER,           "",  SCOPE_NONE, ROUTE_INLINE | ROUTE_QUIET | ROUTE_URL, INVOKE_REQUEST_BYTES_MAX, "*",
+    function_url_handler, NULL};
 
 struct url_call {
     struct request *request;
@@ -142,9 +137,10 @@ static void failed(struct request *request, const struct err *why)
 static void raw_answer(struct reply *reply, const struct invoke_result *result)
 {
     reply->status = 200;
-    reply->content_type = result->content_type == NULL || reply_header_add(reply, "Content-Type", result->content_type) != 0
-                              ? "application/octet-stream"
-                              : NULL;
+    reply->content_type =
+        result->content_type == NULL || reply_header_add(reply, "Content-Type", result->content_type) != 0
+            ? "application/octet-stream"
+            : NULL;
     buf_append(&reply->body, result->payload, result->payload_length);
 }
 
@@ -159,7 +155,8 @@ static void whole_answer(struct url_call *call, const struct invoke_result *resu
         size_t prelude = url_prelude_length(result->payload, result->payload_length);
         rc = prelude == 0 ? err_set(&err, ERR_INVALID, "the prelude does not end")
                           : url_prelude_read(result->payload, prelude, reply, &err);
-        buf_append(&reply->body, (const char *)result->payload + prelude, rc == 0 ? result->payload_length - prelude : 0);
+        buf_append(&reply->body, (const char *)result->payload + prelude,
+                   rc == 0 ? result->payload_length - prelude : 0);
     } else if (call->stream) {
         raw_answer(reply, result);
     } else {
@@ -292,8 +289,7 @@ static int start(struct request *request, struct engine *engine, const struct bu
     if (call == NULL) {
         return err_set(err, ERR_SYSTEM, "out of memory");
     }
-    *call = (struct url_call){
-        .request = request, .stream = url->stream, .pieces = url->stream ? pieces_new() : NULL};
+    *call = (struct url_call){.request = request, .stream = url->stream, .pieces = url->stream ? pieces_new() : NULL};
     const struct invoke_request invoke = {.account_id = url->account_id,
                                           .function = url->function,
                                           .qualifier = url->qualifier[0] != '\0' ? url->qualifier : NULL,

@@ -33,8 +33,8 @@ static int list_read(const cJSON *cors, const char *name, int count_max, size_t 
     {
         const char *text = cJSON_GetStringValue(item);
         if (text == NULL || text[0] == '\0' || strlen(text) > bytes_max || strpbrk(text, "\r\n,") != NULL) {
-            return err_set(err, ERR_INVALID, "Cors.%s has '%.60s'; each is a text of 1 to %zu characters, no comma.", name,
-                           text != NULL ? text : "no text", bytes_max);
+            return err_set(err, ERR_INVALID, "Cors.%s has '%.60s'; each is a text of 1 to %zu characters, no comma.",
+                           name, text != NULL ? text : "no text", bytes_max);
         }
         json_put_text(writer, NULL, text);
     }
@@ -162,7 +162,8 @@ static cJSON *cors_of(const struct request *request)
 bool url_cors_preflight(const struct request *request)
 {
     return request->method == HTTP_OPTIONS && request->url->cors.length > 0 &&
-           request_header(request, "Origin") != NULL && request_header(request, "Access-Control-Request-Method") != NULL;
+           request_header(request, "Origin") != NULL &&
+           request_header(request, "Access-Control-Request-Method") != NULL;
 }
 
 void url_cors_preflight_reply(struct request *request)

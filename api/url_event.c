@@ -183,9 +183,8 @@ static void put_query(const struct request *request, struct json_writer *writer)
 static void client_ip(const struct request *request, char text[INET6_ADDRSTRLEN])
 {
     const union MHD_ConnectionInfo *info =
-        request->connection != NULL
-            ? MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-            : NULL;
+        request->connection != NULL ? MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+                                    : NULL;
     text[0] = '\0';
     if (info == NULL || info->client_addr == NULL) {
         return;

@@ -40,7 +40,6 @@ static const struct pg_stmt PROVISIONED_LIST = {
     .expect = PG_ANY_ROWS,
 };
 
-/* Two functions that reserve at once must not both take the last of the account. */
 static const struct pg_stmt ACCOUNT_LOCK = {
     .name = "function.reserved_lock",
     .sql = "SELECT account_id FROM account WHERE account_id = $1::int8 FOR UPDATE",
@@ -53,23 +52,32 @@ struct reserving {
     int reserved;
 };
 
+int function_row_account_lock(struct pg *pg, int64_t account_id, struct err *err)
+{
+    const struct pg_param account[] = {PG_P_I64(account_id), PG_P_END};
+    return pg_run(pg, &ACCOUNT_LOCK, account, NULL, NULL, NULL, err);
+}
+
+int function_row_reserve(struct pg *pg, int64_t account_id, int64_t function_id, int reserved, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function_id), PG_P_I64(reserved), PG_P_END};
+    if (quota_reserved_check(pg, account_id, function_id, reserved, 0, err) != 0 ||
+        pg_run(pg, &RESERVED_SET, params, NULL, NULL, NULL, err) != 0) {
+        return -1;
+    }
+    return quota_tell(pg, account_id, err);
+}
+
 static int reserve_body(struct pg *pg, void *ctx, struct err *err)
 {
     const struct reserving *reserving = ctx;
     int64_t account_id = reserving->account_id;
     struct function function;
-    const struct pg_param account[] = {PG_P_I64(account_id), PG_P_END};
-    if (pg_run(pg, &ACCOUNT_LOCK, account, NULL, NULL, NULL, err) != 0 ||
-        function_row_lock(pg, account_id, reserving->name, &function, err) != 0 ||
-        quota_reserved_check(pg, account_id, function.function_id, reserving->reserved, 0, err) != 0) {
+    if (function_row_account_lock(pg, account_id, err) != 0 ||
+        function_row_lock(pg, account_id, reserving->name, &function, err) != 0) {
         return -1;
     }
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(function.function_id),
-                                      PG_P_I64(reserving->reserved), PG_P_END};
-    if (pg_run(pg, &RESERVED_SET, params, NULL, NULL, NULL, err) != 0) {
-        return -1;
-    }
-    return quota_tell(pg, account_id, err);
+    return function_row_reserve(pg, account_id, function.function_id, reserving->reserved, err);
 }
 
 int function_set_reserved(struct pg *pg, int64_t account_id, const char *name, int reserved, struct err *err)
@@ -92,8 +100,7 @@ static int provision_body(struct pg *pg, void *ctx, struct err *err)
     const struct provisioning *self = ctx;
     struct function latest;
     struct function function;
-    const struct pg_param account[] = {PG_P_I64(self->account_id), PG_P_END};
-    if (pg_run(pg, &ACCOUNT_LOCK, account, NULL, NULL, NULL, err) != 0 ||
+    if (function_row_account_lock(pg, self->account_id, err) != 0 ||
         function_row_lock(pg, self->account_id, self->name, &latest, err) != 0 ||
         function_get(pg, self->account_id, self->name, self->qualifier, &function, err) != 0) {
         return -1;

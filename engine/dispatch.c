@@ -106,14 +106,15 @@ static void assign(struct instance *instance, struct call *call, int64_t now_ns)
 struct call *fleet_next(struct engine *engine, struct instance *instance, int64_t now_ns)
 {
     struct fleet *fleet = instance->fleet;
-    if (instance->stop_wanted || fleet->retired || engine->closing) {
-        instance_stop(engine, instance, USAGE_KILLED);
-        return NULL;
-    }
-    struct call *call = fleet_pop(fleet);
+    bool stops = instance->stop_wanted || engine->closing;
+    struct call *call = stops ? NULL : fleet_pop(fleet);
     if (call != NULL) {
         assign(instance, call, now_ns);
         return call;
+    }
+    if (stops || fleet->retired) { /* calls that wait for old code get it: nobody else would run them */
+        instance_stop(engine, instance, USAGE_KILLED);
+        return NULL;
     }
     idle_add(fleet, instance, now_ns);
     return NULL;

@@ -88,7 +88,7 @@ typedef void invoke_done_fn(const struct invoke_result *result, void *ctx);
 /* A piece of a streamed response, in order, before done. */
 struct invoke_piece {
     struct uuid request_id;
-    int version; /* executed */
+    int version;              /* executed */
     const char *content_type; /* NULL: the runtime named none */
     const void *bytes;
     size_t length;

@@ -78,6 +78,8 @@ struct function_change {
     const void *zip;
     size_t zip_length;
     int memory_mib, timeout_s, ephemeral_mib, arch, network;
+    bool reserve; /* its reserved concurrency becomes this; -1: none */
+    int reserved;
     const char *expected_revision; /* NULL: any; otherwise ERR_CONFLICT when it differs (slug "precondition_failed") */
     bool dry_run;                  /* function_update: everything is checked, nothing is changed */
 };

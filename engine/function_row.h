@@ -16,5 +16,10 @@ int function_row_get(struct pg *pg, int64_t account_id, const char *name, int ve
 int function_row_lock(struct pg *pg, int64_t account_id, const char *name, struct function *function, struct err *err);
 /* expected: NULL for any; ERR_CONFLICT with slug "precondition_failed" otherwise. */
 int function_row_revision(const struct function *function, const char *expected, struct err *err);
+/* Before what reserves concurrency in the same transaction: two functions must not both take the last of the account.
+ */
+int function_row_account_lock(struct pg *pg, int64_t account_id, struct err *err);
+/* -1: none. Checked against what the account may reserve; tells every node. */
+int function_row_reserve(struct pg *pg, int64_t account_id, int64_t function_id, int reserved, struct err *err);
 
 #endif

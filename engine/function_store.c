@@ -369,6 +369,16 @@ static int check_limits(struct pg *pg, const struct function *function, bool fre
 
 /* ---- create, update ---- */
 
+/* Tags and reserved concurrency belong to the function, not to a version: they make no new revision of $LATEST, and its
+ * instances go on. */
+static bool of_version(const struct function_change *change)
+{
+    bool elsewhere = change->tags_json != NULL || change->reserve;
+    return !elsewhere || change->runtime != NULL || change->handler != NULL || change->description != NULL ||
+           change->role != NULL || change->environment_json != NULL || change->zip != NULL || change->memory_mib >= 0 ||
+           change->timeout_s >= 0 || change->ephemeral_mib >= 0 || change->arch >= 0 || change->network >= 0;
+}
+
 struct writing {
     const struct function_change *change;
     struct function function; /* as it will be */
@@ -451,10 +461,11 @@ static int create_body(struct pg *pg, void *ctx, struct err *err)
 {
     struct writing *writing = ctx;
     struct function *f = &writing->function;
+    const struct function_change *change = writing->change;
     const struct pg_param params[] = {PG_P_I64(f->account_id), PG_P_TEXT(f->name),
-                                      PG_P_TEXT(writing->change->tags_json != NULL ? writing->change->tags_json : "{}"),
-                                      PG_P_END};
-    if (check_limits(pg, f, true, writing->change, err) != 0 || put_code(pg, writing, err) != 0) {
+                                      PG_P_TEXT(change->tags_json != NULL ? change->tags_json : "{}"), PG_P_END};
+    if ((change->reserve && function_row_account_lock(pg, f->account_id, err) != 0) ||
+        check_limits(pg, f, true, change, err) != 0 || put_code(pg, writing, err) != 0) {
         return -1;
     }
     if (pg_run(pg, &FUNCTION_INSERT, params, read_id, &f->function_id, NULL, err) != 0) {
@@ -464,7 +475,8 @@ static int create_body(struct pg *pg, void *ctx, struct err *err)
         }
         return -1;
     }
-    if (put_version(pg, writing, err) != 0) {
+    if (put_version(pg, writing, err) != 0 ||
+        (change->reserve && function_row_reserve(pg, f->account_id, f->function_id, change->reserved, err) != 0)) {
         return -1;
     }
     return function_row_get(pg, f->account_id, f->name, FUNCTION_VERSION_LATEST, f, err);
@@ -516,7 +528,8 @@ static int update_body(struct pg *pg, void *ctx, struct err *err)
     struct function *f = &writing->function;
     const struct function_change *change = writing->change;
     int64_t account_id = f->account_id;
-    if (function_row_lock(pg, account_id, writing->name, f, err) != 0 ||
+    if ((change->reserve && function_row_account_lock(pg, account_id, err) != 0) ||
+        function_row_lock(pg, account_id, writing->name, f, err) != 0 ||
         function_row_revision(f, change->expected_revision, err) != 0 || apply(f, change, err) != 0 ||
         check_limits(pg, f, false, change, err) != 0) {
         return -1;
@@ -524,7 +537,8 @@ static int update_body(struct pg *pg, void *ctx, struct err *err)
     if (change->dry_run) {
         return 0;
     }
-    if (put_code(pg, writing, err) != 0 || put_version(pg, writing, err) != 0) {
+    if (put_code(pg, writing, err) != 0 || (of_version(change) && put_version(pg, writing, err) != 0) ||
+        (change->reserve && function_row_reserve(pg, account_id, f->function_id, change->reserved, err) != 0)) {
         return -1;
     }
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(f->function_id), PG_P_TEXT(change->tags_json),

@@ -372,12 +372,11 @@ static void give_piece(struct link *link, const char *bytes, size_t length)
     struct call *call = link->streamed;
     (void)pthread_mutex_lock(&call->deliver);
     if (!call->over && !link->too_large && link->body_bytes <= INVOKE_STREAM_BYTES_MAX) {
-        const struct invoke_piece piece = {
-            .request_id = call->id,
-            .version = call->fleet->function.version,
-            .content_type = http_field(&link->head.fields, "Content-Type"),
-            .bytes = bytes,
-            .length = length};
+        const struct invoke_piece piece = {.request_id = call->id,
+                                           .version = call->fleet->function.version,
+                                           .content_type = http_field(&link->head.fields, "Content-Type"),
+                                           .bytes = bytes,
+                                           .length = length};
         call->on_chunk(&piece, call->ctx);
     }
     (void)pthread_mutex_unlock(&call->deliver);

@@ -51,16 +51,20 @@ static int sign(const struct sigv4_parts *parts, struct lines *lines, const char
 static void turn(const char *query, char *turned)
 {
     size_t end = strlen(query);
-    turned[0] = '\0';
+    size_t used = 0;
     while (end > 0) {
         size_t start = end;
         while (start > 0 && query[start - 1] != '&') {
             start--;
         }
-        (void)strncat(turned, query + start, end - start);
-        (void)strcat(turned, start > 0 ? "&" : "");
+        memcpy(turned + used, query + start, end - start);
+        used += end - start;
+        if (start > 0) {
+            turned[used++] = '&';
+        }
         end = start > 0 ? start - 1 : 0;
     }
+    turned[used] = '\0';
 }
 
 static void check_signature(const struct sigv4_parts *parts, struct lines *lines)
