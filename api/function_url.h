@@ -112,8 +112,12 @@ bool url_cors_preflight(const struct request *request);
 void url_cors_preflight_reply(struct request *request);
 /* What lets the asking page read the answer. */
 void url_cors_headers(struct request *request);
-/* The Cors member of a configuration, in order, with AWS's limits; out gets the text to keep. */
+/* The cors member of a configuration, with AWS's limits; rest: members named as this API names things, otherwise as
+ * AWS does. out gets the text to keep, in AWS's names. */
 struct cJSON;
-int url_cors_read(const struct cJSON *cors, struct buf *out, struct err *err);
+struct json_writer;
+int url_cors_read(const struct cJSON *cors, bool rest, struct buf *out, struct err *err);
+/* The members, named as this API names things. */
+void url_cors_write(const struct function_url *url, struct json_writer *writer);
 
 #endif

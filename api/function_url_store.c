@@ -91,7 +91,7 @@ static int on_row(const struct pg_row *row, void *ctx, struct err *err)
 
 static int no_url(struct err *err)
 {
-    (void)err_set(err, ERR_NOT_FOUND, "the function has no such URL");
+    (void)err_set(err, ERR_NOT_FOUND, "this function has no URL, or this alias of it has none");
     return err_slug(err, "url_not_found");
 }
 

@@ -30,6 +30,10 @@ int alias_list_handler(struct request *request, struct err *err);
 int alias_put_handler(struct request *request, struct err *err);
 int alias_get_handler(struct request *request, struct err *err);
 int alias_delete_handler(struct request *request, struct err *err);
+int url_list_handler(struct request *request, struct err *err);
+int url_get_handler(struct request *request, struct err *err);
+int url_put_handler(struct request *request, struct err *err);
+int url_delete_handler(struct request *request, struct err *err);
 
 int invocation_create_handler(struct request *request, struct err *err);
 int invocation_list_handler(struct request *request, struct err *err);

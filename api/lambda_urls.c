@@ -88,7 +88,7 @@ static int url_read(struct request *request, bool create, struct function_url *u
     if (rc == 0) {
         rc = word_read(tree, "InvokeMode", "BUFFERED", "RESPONSE_STREAM", false, &url->stream, err);
     }
-    if (rc == 0 && cors != NULL && url_cors_read(cors, &url->cors, err) != 0) {
+    if (rc == 0 && cors != NULL && url_cors_read(cors, false, &url->cors, err) != 0) {
         rc = err_slug(err, "InvalidParameterValueException");
     }
     cJSON_Delete(tree);

@@ -17,6 +17,7 @@ const char cmd_function_help[] =
     "farthing function publish ACCOUNT/FUNCTION [--description TEXT]\n"
     "farthing function versions ACCOUNT/FUNCTION\n"
     "farthing function alias ACCOUNT/FUNCTION NAME VERSION\n"
+    "farthing function url ACCOUNT/FUNCTION[:ALIAS] [--public|--signed] [--stream] [--allow-origin ORIGIN] [--remove]\n"
     "farthing function delete ACCOUNT/FUNCTION[:VERSION]\n"
     "\n"
     "  --account ACCOUNT   whose (FARTHING_ACCOUNT)\n"
@@ -30,10 +31,16 @@ const char cmd_function_help[] =
     "  --description TEXT\n"
     "  --reserved N        concurrency only this function may use\n"
     "  --network MODE      none or host, where the operator allows it (none)\n"
+    "  --public            url: everybody may call it over HTTP\n"
+    "  --signed            url: only who signs with a key of the account (AWS_IAM)\n"
+    "  --stream            url: the answer is sent as it comes\n"
+    "  --allow-origin URL  url: pages from there may call it, too; may be repeated, * is everywhere\n"
+    "  --remove            url: nobody may call it any more\n"
     "\n"
     "Examples:\n"
     "  farthing function deploy examples/node-hello --account demo --memory 256 --env GREETING=Hello\n"
     "  farthing function deploy build/resize.zip --account demo --runtime provided\n"
+    "  farthing function url demo/hello --public\n"
     "  farthing function list demo\n";
 
 static const char *const HEADS[] = {"~NAME",      "VERSION",      "RUNTIME",   "?HANDLER", ">MEMORY MIB",
@@ -392,11 +399,94 @@ static int function_delete(struct cli *cli, struct err *err)
     return 0;
 }
 
+struct url_words {
+    bool public, is_signed, stream, remove;
+    struct arg_list origins;
+};
+
+static int url_body(const struct url_words *words, struct buf *body, struct err *err)
+{
+    struct json_writer writer;
+    if (words->public && words->is_signed) {
+        return err_field(err, "public", "--public and --signed: it is one or the other");
+    }
+    if (!words->public && !words->is_signed) {
+        return err_field(err, "public", "--public or --signed: who may call it is to be said");
+    }
+    json_writer_init(&writer, body);
+    json_open_object(&writer, NULL);
+    json_put_text(&writer, "authorization", words->public ? "none" : "aws_iam");
+    json_put_text(&writer, "mode", words->stream ? "response_stream" : "buffered");
+    if (words->origins.count > 0) {
+        json_open_object(&writer, "cors");
+        json_open_array(&writer, "allow_origins");
+        for (int i = 0; i < words->origins.count; i++) {
+            json_put_text(&writer, NULL, words->origins.items[i]);
+        }
+        json_close_array(&writer);
+        json_open_array(&writer, "allow_methods");
+        json_put_text(&writer, NULL, "*");
+        json_close_array(&writer);
+        json_open_array(&writer, "allow_headers");
+        json_put_text(&writer, NULL, "*");
+        json_close_array(&writer);
+        json_close_object(&writer);
+    }
+    json_close_object(&writer);
+    return 0;
+}
+
+static void url_print(const struct cli *cli)
+{
+    char url[64];
+    char who[64];
+    char mode[64];
+    const cJSON *full = cJSON_GetObjectItemCaseSensitive(cli->tree, "url");
+    bool open = strcmp(cli_text(cli->tree, "authorization", who), "none") == 0;
+    bool stream = strcmp(cli_text(cli->tree, "mode", mode), "response_stream") == 0;
+    (void)printf("%s\n", cJSON_IsString(full) ? full->valuestring : cli_text(cli->tree, "url", url));
+    (void)printf("%s%s\n", open ? "everybody may call it" : "only who signs with a key of the account may call it",
+                 stream ? "; the answer is sent as it comes" : "");
+}
+
+static int function_url(struct cli *cli, struct err *err)
+{
+    struct url_words words = {0};
+    const struct arg args[] = {A_FLAG("public", &words.public),        A_FLAG("signed", &words.is_signed),
+                               A_FLAG("stream", &words.stream),        A_FLAG("remove", &words.remove),
+                               A_MANY("allow-origin", &words.origins), A_END};
+    struct buf body = {0};
+    if (cli_args(cli, args, 1, 1, "ACCOUNT/FUNCTION", err) != 0) {
+        return -1;
+    }
+    bool change = words.public || words.is_signed || words.stream || words.origins.count > 0;
+    int rc = change && words.remove ? err_field(err, "remove", "--remove goes with no other option")
+             : change               ? url_body(&words, &body, err)
+                                    : 0;
+    if (rc == 0) {
+        rc = function_call(cli, args,
+                           change         ? "PUT"
+                           : words.remove ? "DELETE"
+                                          : "GET",
+                           "/url", change ? buf_text(&body) : NULL, true, err);
+    }
+    buf_free(&body);
+    if (rc != 0 || cli->json) {
+        return rc != 0 ? -1 : cli_print_json(cli);
+    }
+    if (words.remove) {
+        (void)printf("%s has no URL any more.\n", cli->words.items[0]);
+    } else {
+        url_print(cli);
+    }
+    return 0;
+}
+
 int cmd_function(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", function_list},         {"deploy", function_deploy},
-                                      {"show", function_show},         {"publish", function_publish},
-                                      {"versions", function_versions}, {"alias", function_alias},
-                                      {"delete", function_delete},     {NULL, NULL}};
+    static const struct sub SUBS[] = {
+        {"list", function_list},       {"deploy", function_deploy},     {"show", function_show},
+        {"publish", function_publish}, {"versions", function_versions}, {"alias", function_alias},
+        {"url", function_url},         {"delete", function_delete},     {NULL, NULL}};
     return cli_run_sub("function", SUBS, argc, argv);
 }

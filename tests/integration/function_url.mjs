@@ -1,6 +1,7 @@
 // Function URLs, as a user of Lambda knows them.
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import { chapter, client, farthing, play, refused, sdk, until, url, zip } from './lambda_client.mjs';
@@ -78,6 +79,7 @@ const signed = async (to, { method = 'GET', path = '/', body, id = process.env.A
     return { method, path, body, headers };
 };
 
+const cli = (...words) => execFileSync(process.env.FARTHING_PROGRAM, words, { encoding: 'utf8' });
 let open;
 
 chapter('a configuration: create, get, update, list, delete', async () => {
@@ -283,6 +285,46 @@ chapter('RESPONSE_STREAM: as it comes, with a prelude or without', async () => {
     await send('UpdateFunctionUrlConfig', { FunctionName: 'flow', InvokeMode: 'BUFFERED' });
     const whole = await until('the whole answer at once', () => call(FunctionUrl), (answer) => answer.headers['content-length'] === '7');
     assert.deepEqual([whole.status, whole.text, whole.headers['x-s']], [203, 'one two', 'y']);
+});
+
+chapter('over REST and on the command line: the same URL', async () => {
+    const rest = async (method, path, body) => {
+        const answer = await fetch(`${url}/v1/accounts/acme/functions/${path}`, { method, headers: { Authorization: `Bearer ${process.env.FARTHING_KEY}`, 'Content-Type': 'application/json' }, body: body && JSON.stringify(body) });
+        const text = await answer.text();
+        return [answer.status, text && JSON.parse(text)];
+    };
+    assert.equal((await rest('GET', 'flow/url'))[1].mode, 'buffered');
+    const cors = { allow_credentials: true, allow_headers: ['x-a'], allow_methods: ['GET'], allow_origins: ['https://a.example'], expose_headers: ['x-b'], max_age_s: 9 };
+    const [status, changed] = await rest('PUT', 'flow/url', { authorization: 'aws_iam', mode: 'response_stream', cors });
+    assert.deepEqual([status, changed.authorization, changed.mode, changed.cors], [200, 'aws_iam', 'response_stream', cors]);
+    const { Cors, AuthType, FunctionUrl } = await send('GetFunctionUrlConfig', { FunctionName: 'flow' });
+    assert.deepEqual([AuthType, FunctionUrl, Cors], ['AWS_IAM', changed.url, { AllowCredentials: true, AllowHeaders: ['x-a'], AllowMethods: ['GET'], AllowOrigins: ['https://a.example'], ExposeHeaders: ['x-b'], MaxAge: 9 }]);
+    assert.equal((await call(changed.url)).status, 403);
+    for (const [bad, pointer] of [
+        [{}, '/authorization'], [{ authorization: 'open' }, '/authorization'], [{ authorization: 'none', mode: 'x' }, '/mode'], [{ authorization: 'none', auth: 1 }, '/auth'],
+        [{ authorization: 'none', cors: { allow_origins: ['*'], allow_credentials: true } }, '/cors/allow_credentials'], [{ authorization: 'none', cors: { AllowOrigins: [] } }, '/cors'],
+        [{ authorization: 'none', cors: { max_age_s: -1 } }, '/cors/max_age_s'], [{ authorization: 'none', cors: { allow_methods: ['a,b'] } }, '/cors/allow_methods'],
+    ]) {
+        const [no, problem] = await rest('PUT', 'flow/url', bad);
+        assert.deepEqual([no, problem.errors[0].pointer], [400, `#${pointer}`], JSON.stringify(bad));
+    }
+    assert.equal((await rest('PUT', 'flow/url?qualifier=1', { authorization: 'none' }))[0], 400);
+    assert.equal((await rest('PUT', 'flow/url?qualifier=live', { authorization: 'none' }))[0], 404);
+    assert.equal((await rest('PUT', 'nobody/url', { authorization: 'none' }))[0], 404);
+    assert.deepEqual((await rest('GET', 'flow/url'))[1].cors, cors, 'a refused change changes nothing');
+    const [, { items }] = await rest('GET', 'flow/urls');
+    assert.deepEqual(items.map((item) => item.url), [changed.url]);
+    assert.match(cli('function', 'url', 'acme/flow', '--public', '--stream'), new RegExp(`^${changed.url}\neverybody may call it; the answer is sent as it comes\n$`));
+    await until('open again', () => call(changed.url), (answer) => answer.status === 203 && answer.text === 'one two');
+    assert.match(cli('function', 'url', 'acme/flow'), /everybody/);
+    assert.deepEqual((await rest('GET', 'flow/url'))[1].cors, {}, 'a configuration is replaced as a whole');
+    assert.equal((await rest('DELETE', 'flow/url'))[0], 204);
+    assert.equal((await call(changed.url)).status, 404);
+    assert.equal((await rest('DELETE', 'flow/url'))[0], 404);
+    const [made, again] = await rest('PUT', 'flow/url', { authorization: 'none' });
+    assert.equal(made, 201);
+    assert.notEqual(again.url, changed.url, 'an address that was given up does not come back');
+    assert.match(cli('function', 'url', 'acme/flow', '--remove'), /no URL any more/);
 });
 
 chapter('below the base there are function URLs only', async () => {

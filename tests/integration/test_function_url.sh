@@ -13,4 +13,4 @@ new_account globex
 OTHER_ID=$AWS_ACCESS_KEY_ID OTHER_SECRET=$AWS_SECRET_ACCESS_KEY
 export OTHER_ID OTHER_SECRET
 new_account acme
-NODE_NO_WARNINGS=1 node "$FARTHING_SOURCE/tests/integration/function_url.mjs"
+FARTHING_PROGRAM=$farthing NODE_NO_WARNINGS=1 node "$FARTHING_SOURCE/tests/integration/function_url.mjs"

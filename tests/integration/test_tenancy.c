@@ -95,6 +95,8 @@ static void make_things(struct things *of, const char *name)
     api_make("POST", path, "{}", NULL, NULL, 0);
     (void)snprintf(path, sizeof path, "/v1/accounts/%s/functions/%.60s/aliases/%s", of->a, of->f, of->alias);
     api_make("PUT", path, "{\"version\":\"1\"}", NULL, NULL, 0);
+    (void)snprintf(path, sizeof path, "/v1/accounts/%s/functions/%.60s/url", of->a, of->f);
+    api_make("PUT", path, "{\"authorization\":\"aws_iam\"}", NULL, NULL, 0);
     at(path, of, "/webhooks");
     api_make("POST", path, "{\"url\":\"https://example.com/x\"}", "id", of->webhook, sizeof of->webhook);
     at(path, of, "/credits");
@@ -217,6 +219,8 @@ static const char *body_of(const struct route *route)
     } bodies[] = {
         {"/quotas/{quota}", "{\"limit\":\"5\"}"},
         {"/aliases/{alias}", "{\"version\":\"1\"}"},
+        {"/2021-10-31/functions/{f}/url", "{\"AuthType\":\"NONE\"}"},
+        {"/url", "{\"authorization\":\"none\"}"},
         {"/webhooks", "{\"url\":\"https://example.com/y\"}"},
         {"/credits", "{\"amount\":\"1.00\",\"currency\":\"USD\",\"reason\":\"again\"}"},
         {"/void", "{\"reason\":\"x\"}"},
