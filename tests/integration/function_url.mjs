@@ -114,7 +114,7 @@ chapter('a configuration: create, get, update, list, delete', async () => {
 });
 
 chapter('the event: payload format 2.0', async () => {
-    const got = await call(open, { method: 'POST', path: '/a%20b/c?x=1&y=a+b&x=2&flag&z=%2F', headers: { 'X-Two': ['1', '2'], Cookie: 'k=v; l=w', 'User-Agent': 'me/1', 'Content-Type': 'application/json', 'X-Forwarded-For': '10.9.8.7' }, body: '{"n":1}' });
+    const got = await call(open, { method: 'POST', path: '/a%20b/c?x=1&y=a+b&x=2&flag&z=%2F', headers: { 'X-Two': ['1', '2'], Cookie: 'k=v; l=w', 'User-Agent': 'me/1', 'Content-Type': 'application/json', 'X-Forwarded-For': '10.9.8.7', 'X-Forwarded-Host': 'bank.example' }, body: '{"n":1}' });
     assert.equal(got.status, 200);
     assert.equal(got.headers['content-type'], 'application/json');
     assert.match(got.headers['x-amzn-requestid'], /^[0-9a-f-]{36}$/);
@@ -129,6 +129,7 @@ chapter('the event: payload format 2.0', async () => {
     assert.equal(event.headers['x-two'], '1,2');
     assert.equal(event.headers.cookie, undefined);
     assert.equal(event.headers['x-forwarded-for'], '127.0.0.1', 'who calls is not for the caller to say');
+    assert.equal(event.headers['x-forwarded-host'], undefined);
     assert.equal(event.headers['x-forwarded-proto'], 'http');
     assert.equal(event.headers.host, new URL(open).host);
     const { requestContext: context } = event;
