@@ -122,7 +122,7 @@ static int hand_over(struct intake *intake, struct event *event, const struct id
     struct usage_record *record = &event->record;
     struct billing_policy policy = {.grain_ms = 1, .bill_init = true};
     if (options->price_ctx != NULL) {
-        policy = prices_policy(options->price_ctx, ids->account_id, record->started_us);
+        policy = prices_policy(options->price_ctx, ids->account_id, record->started_us, "");
     }
     record->account_id = ids->account_id;
     record->function_id = ids->function_id;

@@ -238,14 +238,12 @@ int prices_actual(void *ctx, int64_t account_id, const struct usage_record *reco
     return rc;
 }
 
-/* Exact cost of the usage lines, rounded up to picos; fees and credits are not spending. */
+/* Exact cost of the usage lines, rounded up to picos; fees, discounts of a whole month and credits are not spending. */
 static int lines_picos(const struct bill *bill, int64_t *picos, struct err *err)
 {
     struct exact sum = {0};
     for (int i = 0; i < bill->line_count; i++) {
-        enum line_kind kind = bill->lines[i].kind;
-        if ((kind == LINE_USAGE || kind == LINE_DISCOUNT) &&
-            exact_add(sum, bill->lines[i].exact_amount, &sum, err) != 0) {
+        if (bill->lines[i].kind == LINE_USAGE && exact_add(sum, bill->lines[i].exact_amount, &sum, err) != 0) {
             return -1;
         }
     }
@@ -296,7 +294,7 @@ int prices_month(void *ctx, int64_t account_id, int64_t month_start_us, int64_t 
     return rc;
 }
 
-struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us)
+struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us, const char *runtime)
 {
     struct prices *prices = ctx;
     struct billing_policy policy = {.grain_ms = 1, .bill_init = true};
@@ -306,7 +304,7 @@ struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us
         LOG(LOG_LEVEL_WARN, "policy.defaulted", LF_I64("account_id", account_id), LF_STR("error", err.text));
         return policy;
     }
-    price_book_policy(book->book, at_us, &policy);
+    price_book_policy(book->book, at_us, runtime, &policy);
     book_unlock(prices);
     return policy;
 }

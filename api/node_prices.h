@@ -24,6 +24,6 @@ int prices_worst(void *ctx, int64_t account_id, int64_t started_us, uint64_t mb_
                  struct err *err);
 int prices_actual(void *ctx, int64_t account_id, const struct usage_record *record, int64_t *picos, struct err *err);
 int prices_month(void *ctx, int64_t account_id, int64_t month_start_us, int64_t *picos, struct err *err);
-struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us);
+struct billing_policy prices_policy(void *ctx, int64_t account_id, int64_t at_us, const char *runtime);
 
 #endif

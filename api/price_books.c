@@ -7,6 +7,7 @@
 #include "api/http.h"
 #include "api/json_text.h"
 #include "api/key_store.h"
+#include "api/price_books.h"
 #include "api/price_list_store.h"
 #include "billing/price_book.h"
 #include "common/calendar.h"
@@ -71,8 +72,8 @@ int price_book_get_handler(struct request *request, struct err *err)
     return rc;
 }
 
-/* Every problem of the document at once: a person mends them in one go. */
-static void problems_reply(struct request *request, const struct price_problems *problems, const struct err *err)
+void price_problems_reply(struct request *request, const char *title, const struct price_problems *problems,
+                          const struct err *err)
 {
     struct json_writer writer;
     int kept = problems->count < PRICE_PROBLEMS_MAX ? problems->count : PRICE_PROBLEMS_MAX;
@@ -82,7 +83,7 @@ static void problems_reply(struct request *request, const struct price_problems 
     json_writer_init(&writer, &request->reply.body);
     json_open_object(&writer, NULL);
     json_put_text(&writer, "type", "urn:farthing:problem:invalid");
-    json_put_text(&writer, "title", "The price book breaks rules");
+    json_put_text(&writer, "title", title);
     json_put_i64(&writer, "status", 400);
     json_put_text(&writer, "detail", err->text);
     json_put_text(&writer, "instance", request->path);
@@ -118,7 +119,7 @@ int price_book_put_handler(struct request *request, struct err *err)
         return -1;
     }
     if (price_book_parse(buf_text(&request->body), request->body.length, &book, &problems, &local) != 0) {
-        problems_reply(request, &problems, &local);
+        price_problems_reply(request, "The price book breaks rules", &problems, &local);
         return 0;
     }
     price_book_free(&book);

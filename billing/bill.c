@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BILL_EXTRA_LINES_MAX (1 + PRICE_TAXES_MAX) /* minimum fee, taxes */
+#define BILL_EXTRA_LINES_MAX (2 + PRICE_TAXES_MAX) /* discount, minimum fee, taxes */
 
 /* ---- lines ---- */
 
@@ -26,6 +26,26 @@ static int sum_usage(const struct bill_usage_list *usage, struct usage_totals *t
             }
         }
     }
+    return 0;
+}
+
+/* As much of the account's discount as there is to take it off. */
+static int add_discount(const struct price_book *book, struct bill *bill, struct err *err)
+{
+    int64_t off = book->discount_minor < bill->net_minor ? book->discount_minor : bill->net_minor;
+    if (off <= 0) {
+        return 0;
+    }
+    const struct decimal minor = {.value = 1, .scale = bill->currency.minor_digits};
+    struct rated_line *line = &bill->lines[bill->line_count++];
+    *line = (struct rated_line){.kind = LINE_DISCOUNT, .amount_minor = -off};
+    (void)snprintf(line->price_id, sizeof line->price_id, "discount");
+    (void)snprintf(line->description, sizeof line->description, "Discount");
+    if (exact_product(-off, minor, 1, &line->exact_amount, err) != 0) {
+        return -1;
+    }
+    line->list_amount = line->exact_amount;
+    bill->net_minor -= off;
     return 0;
 }
 
@@ -214,7 +234,7 @@ int bill_compute_with(const struct price_book *book, const struct bill_usage_lis
 {
     int64_t due_minor = 0;
     if (make_lines(book, usage, extras->correction_count + extras->credit_count, bill, err) != 0 ||
-        add_corrections(extras, bill, err) != 0) {
+        add_corrections(extras, bill, err) != 0 || add_discount(book, bill, err) != 0) {
         return -1;
     }
     add_minimum_fee(book, bill);

@@ -35,7 +35,7 @@ struct bill_extras {
     int64_t *used_minor; /* out: what was used of each credit; credit_count of them */
 };
 
-/* As bill_compute; the order is usage, corrections, minimum fee, credits, tax, prepaid money. */
+/* As bill_compute; the order is usage, corrections, discount, minimum fee, credits, tax, prepaid money. */
 int bill_compute_with(const struct price_book *book, const struct bill_usage_list *usage,
                       const struct bill_extras *extras, struct bill *bill, struct err *err);
 

@@ -453,11 +453,12 @@ static int write_book(struct aws_offer *offer, struct buf *document, struct err 
     buf_puts(document, ",\n  \"description\": ");
     json_quote(document, text, strlen(text));
     buf_printf(document, ",\n  \"currency\": \"%s\",\n  \"rounding\": \"half_up\",\n", offer->currency);
-    buf_puts(document, "  \"policy\": [\n"
-                       "    {\"from\": \"2014-11-13\", \"grain_ms\": 100, \"bill_init\": false, \"async_kib\": 256},\n"
-                       "    {\"from\": \"2020-12-01\", \"grain_ms\": 1, \"bill_init\": false, \"async_kib\": 256},\n"
-                       "    {\"from\": \"2025-08-01\", \"grain_ms\": 1, \"bill_init\": true, \"async_kib\": 256}\n"
-                       "  ],\n");
+    buf_puts(document,
+             "  \"policy\": [\n"
+             "    {\"from\": \"2014-11-13\", \"grain_ms\": 100, \"bill_init\": [\"provided\"], \"async_kib\": 256},\n"
+             "    {\"from\": \"2020-12-01\", \"grain_ms\": 1, \"bill_init\": [\"provided\"], \"async_kib\": 256},\n"
+             "    {\"from\": \"2025-08-01\", \"grain_ms\": 1, \"bill_init\": true, \"async_kib\": 256}\n"
+             "  ],\n");
     return put_free(offer, document, err) != 0 || put_meters(offer, document, err) != 0 ? -1 : 0;
 }
 

@@ -13,6 +13,35 @@
 
 /* ---- the smaller members ---- */
 
+/* true, false, or the runtimes whose initialisation is billed: "provided" is provided, provided.al2023, ... */
+static void read_init(struct price_reader *reader, const cJSON *item, const char *at, struct price_policy *policy)
+{
+    const cJSON *init = cJSON_GetObjectItemCaseSensitive(item, "bill_init");
+    const cJSON *name = NULL;
+    char field[PRICE_POINTER_BYTES];
+    price_at(field, "%s/bill_init", at);
+    policy->bill_init = cJSON_IsTrue(init) || cJSON_IsArray(init);
+    if (cJSON_IsBool(init)) {
+        return;
+    }
+    if (!cJSON_IsArray(init) || cJSON_GetArraySize(init) < 1 || cJSON_GetArraySize(init) > PRICE_RUNTIMES_MAX) {
+        price_problem(reader, field, "bill_init must be true, false or a list of 1 to %d runtimes", PRICE_RUNTIMES_MAX);
+        return;
+    }
+    cJSON_ArrayForEach(name, init)
+    {
+        const char *text = cJSON_GetStringValue(name);
+        if (text == NULL || text[0] == '\0' ||
+            text_copy(policy->runtimes[policy->runtime_count], PRICE_RUNTIME_BYTES, text) != 0 ||
+            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.") != strlen(text)) {
+            price_problem(reader, field, "\"%.40s\" is no runtime; provided, nodejs20.x, ... is one",
+                          text != NULL ? text : "");
+            return;
+        }
+        policy->runtime_count++;
+    }
+}
+
 static void read_policies(struct price_reader *reader, const cJSON *list, struct price_book *book)
 {
     static const char *const NAMES[] = {"from", "grain_ms", "bill_init", "async_kib", NULL};
@@ -37,14 +66,12 @@ static void read_policies(struct price_reader *reader, const cJSON *list, struct
         }
         int64_t grain = 1;
         int64_t async_kib = 0;
-        bool bill_init = true;
+        read_init(reader, item, at, &policy);
         if (json_get_i64(item, at, "grain_ms", true, 1, 60000, &grain, &err) != 0 ||
-            json_get_bool(item, at, "bill_init", true, &bill_init, &err) != 0 ||
             json_get_i64(item, at, "async_kib", false, 1, 1024 * 1024, &async_kib, &err) != 0) {
             price_problem(reader, err.field[0] != '\0' ? err.field : at, "%.190s", err.text);
         }
         policy.grain_ms = (uint32_t)grain;
-        policy.bill_init = bill_init;
         policy.async_kib = (uint32_t)async_kib;
         if (book->policy_count > 0 && policy.from_us <= book->policies[book->policy_count - 1].from_us) {
             price_problem(reader, field, "policies must be in order of their start, each later than the one before");
@@ -102,22 +129,7 @@ static void read_head(struct price_reader *reader, const cJSON *root, struct pri
     } else if (rounding != NULL && strcmp(rounding, "half_up") != 0) {
         price_problem(reader, "/rounding", "rounding is \"%.30s\"; half_up or half_even is needed", rounding);
     }
-    const char *fee = price_text(reader, root, "", "minimum_fee", false);
-    struct decimal minimum = {0};
-    if (fee != NULL && decimal_parse(fee, "/minimum_fee", book->currency.minor_digits, &minimum, &err) != 0) {
-        price_problem(reader, "/minimum_fee", "%.190s", err.text);
-    } else if (minimum.value < 0) {
-        price_problem(reader, "/minimum_fee", "minimum_fee is %.40s; it cannot be negative", fee);
-    } else {
-        book->minimum_fee_minor = minimum.value;
-        bool fits = true;
-        for (int i = minimum.scale; i < book->currency.minor_digits && fits; i++) {
-            fits = !__builtin_mul_overflow(book->minimum_fee_minor, 10, &book->minimum_fee_minor);
-        }
-        if (!fits) {
-            price_problem(reader, "/minimum_fee", "minimum_fee is %.40s; that is more than an invoice can hold", fee);
-        }
-    }
+    book->minimum_fee_minor = price_money(reader, root, "minimum_fee", &book->currency);
 }
 
 static const cJSON *member_of(struct price_reader *reader, const cJSON *root, const char *name, bool array)
@@ -206,12 +218,22 @@ enum rounding price_book_rounding(const struct price_book *book)
     return book->rounding;
 }
 
-void price_book_policy(const struct price_book *book, int64_t at_us, struct billing_policy *policy)
+static bool init_is_billed(const struct price_policy *policy, const char *runtime)
+{
+    for (int i = 0; i < policy->runtime_count; i++) {
+        if (text_starts(runtime, policy->runtimes[i])) {
+            return policy->bill_init;
+        }
+    }
+    return policy->bill_init && policy->runtime_count == 0;
+}
+
+void price_book_policy(const struct price_book *book, int64_t at_us, const char *runtime, struct billing_policy *policy)
 {
     *policy = (struct billing_policy){.grain_ms = 1, .bill_init = true};
     for (int i = 0; i < book->policy_count && book->policies[i].from_us <= at_us; i++) {
         policy->grain_ms = book->policies[i].grain_ms;
-        policy->bill_init = book->policies[i].bill_init;
+        policy->bill_init = init_is_billed(&book->policies[i], runtime);
         policy->async_kib = book->policies[i].async_kib;
     }
 }

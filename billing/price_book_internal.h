@@ -52,10 +52,15 @@ struct price_tax {
     struct decimal percent;
 };
 
+#define PRICE_RUNTIMES_MAX 4
+#define PRICE_RUNTIME_BYTES 24
+
 struct price_policy {
     int64_t from_us;
     uint32_t grain_ms;
-    bool bill_init;
+    bool bill_init;    /* of every runtime, or of those named */
+    int runtime_count; /* 0: of every one */
+    char runtimes[PRICE_RUNTIMES_MAX][PRICE_RUNTIME_BYTES];
     uint32_t async_kib;
 };
 
@@ -70,6 +75,7 @@ struct price_book {
     int policy_count;
     struct price_policy policies[PRICE_POLICIES_MAX]; /* in order of from_us */
     int64_t minimum_fee_minor;
+    int64_t discount_minor; /* off the net of a month; from an override */
 };
 
 /* Collects every problem of a document; the first becomes err (price_reader.c). */
@@ -82,6 +88,10 @@ __attribute__((format(printf, 3, 4))) void price_problem(struct price_reader *re
                                                          const char *format, ...);
 /* The first problem noted as the error of the whole document; returns -1. */
 int price_first_problem(const struct price_reader *reader, struct err *err);
+/* A member that is an amount of the book's currency, in minor units; 0 when it is not there. Not negative. */
+int64_t price_money(struct price_reader *reader, const cJSON *root, const char *name, const struct currency *currency);
+/* effective_from of a book or an override: the first instant of a UTC month, so that a bill has one. */
+int price_month_start_check(int64_t effective_from_us, struct err *err);
 /* At most 100. */
 bool price_percent_fits(struct decimal percent);
 #define PRICE_POINTER_BYTES 96
@@ -97,9 +107,5 @@ const char *price_text(struct price_reader *reader, const cJSON *object, const c
 bool price_quantity(struct price_reader *reader, const char *pointer, enum meter meter, const char *text, int64_t *own);
 /* Members other than those named are problems. */
 void price_only(struct price_reader *reader, const cJSON *object, const char *pointer, const char *const *names);
-
-/* Apply an account's override document (discounts, own bands, own free allowance); problems as in parsing. */
-int price_override_apply(struct price_book *book, const char *json, size_t length, struct price_problems *problems,
-                         struct err *err);
 
 #endif

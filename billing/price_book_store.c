@@ -152,15 +152,23 @@ static int put_in_tx(struct pg *pg, void *ctx, struct err *err)
     return pg_run(pg, &BOOK_INSERT, params, NULL, NULL, NULL, err);
 }
 
-int price_book_put(struct pg *pg, const char *name, int64_t effective_from_us, const char *json, size_t length,
-                   int64_t *version, struct err *err)
+int price_month_start_check(int64_t effective_from_us, struct err *err)
 {
-    struct price_book *book = NULL;
     struct civil civil = {0};
     calendar_split(effective_from_us, &civil);
     if (civil.day != 1 || civil.hour != 0 || civil.minute != 0 || civil.second != 0 || civil.micros != 0) {
         return err_field(err, "/effective_from",
                          "effective_from must be the first instant of a UTC month, so that a bill has one book");
+    }
+    return 0;
+}
+
+int price_book_put(struct pg *pg, const char *name, int64_t effective_from_us, const char *json, size_t length,
+                   int64_t *version, struct err *err)
+{
+    struct price_book *book = NULL;
+    if (price_month_start_check(effective_from_us, err) != 0) {
+        return -1;
     }
     if (name[0] == '\0' || strlen(name) > 63) {
         return err_field(err, "/name", "name has %zu characters; 1 to 63 are allowed", strlen(name));

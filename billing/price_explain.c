@@ -197,9 +197,14 @@ static void policy_text(const struct price_book *book, int index, char text[MONE
         return;
     }
     calendar_format_us(book->policies[index].from_us, from);
-    (void)snprintf(text, MONEY_TEXT_BYTES, "%.10s: %" PRIu32 " ms, init %s, async %" PRIu32 " KiB", from,
-                   book->policies[index].grain_ms, book->policies[index].bill_init ? "billed" : "free",
-                   book->policies[index].async_kib);
+    const struct price_policy *policy = &book->policies[index];
+    char of[PRICE_RUNTIMES_MAX * (PRICE_RUNTIME_BYTES + 1) + 8] = "";
+    size_t used = 0;
+    for (int i = 0; i < policy->runtime_count; i++) {
+        used += (size_t)snprintf(of + used, sizeof of - used, "%s%s", i > 0 ? "," : " of ", policy->runtimes[i]);
+    }
+    (void)snprintf(text, MONEY_TEXT_BYTES, "%.10s: %" PRIu32 " ms, init %s%s, async %" PRIu32 " KiB", from,
+                   policy->grain_ms, policy->bill_init ? "billed" : "free", of, policy->async_kib);
 }
 
 static void tax_text(const struct price_book *book, int index, char text[MONEY_TEXT_BYTES])

@@ -2,8 +2,9 @@
  * price_override.c - what one account pays instead: discounts, own bands, own free allowances.
  *
  * Document: {"discount_percent": "10", "meters": {"requests": {"discount_percent": "5"} or {"bands": [...]}, ...},
- * "free": [...], "minimum_fee": "..."}. A discount makes a contracted price; the list price stays as it is in the book.
- * Own bands replace list and contracted price; own free allowances replace those of the book.
+ * "free": [...], "discount_amount": "25.00", "minimum_fee": "..."}. A percentage makes a contracted price; the list
+ * price stays as it is in the book. Own bands replace list and contracted price; own free allowances and an own fee
+ * replace those of the book. An amount is taken off the net of the month, as a line of its own.
  */
 #include "billing/price_book_internal.h"
 
@@ -105,9 +106,13 @@ static void override_meters(struct price_reader *reader, cJSON *meters, struct p
 
 static void override_document(struct price_reader *reader, cJSON *root, struct price_book *book)
 {
-    static const char *const NAMES[] = {"discount_percent", "meters", "free", NULL};
+    static const char *const NAMES[] = {"discount_percent", "discount_amount", "meters", "free", "minimum_fee", NULL};
     struct decimal percent = {0};
     price_only(reader, root, "", NAMES);
+    book->discount_minor = price_money(reader, root, "discount_amount", &book->currency);
+    if (cJSON_GetObjectItemCaseSensitive(root, "minimum_fee") != NULL) {
+        book->minimum_fee_minor = price_money(reader, root, "minimum_fee", &book->currency);
+    }
     if (read_percent(reader, root, "", &percent)) {
         for (int m = 0; m < METER_COUNT; m++) {
             discount_meter(reader, "/discount_percent", &book->meters[m], percent);

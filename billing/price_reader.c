@@ -55,6 +55,30 @@ const char *price_text(struct price_reader *reader, const cJSON *object, const c
     return item->valuestring;
 }
 
+int64_t price_money(struct price_reader *reader, const cJSON *root, const char *name, const struct currency *currency)
+{
+    char at[PRICE_POINTER_BYTES];
+    struct err err = {0};
+    struct decimal amount = {0};
+    const char *text = price_text(reader, root, "", name, false);
+    price_at(at, "/%s", name);
+    if (text != NULL && decimal_parse(text, at, currency->minor_digits, &amount, &err) != 0) {
+        price_problem(reader, at, "%.190s", err.text);
+        return 0;
+    }
+    if (amount.value < 0) {
+        price_problem(reader, at, "%s is %.40s; it cannot be negative", name, text);
+        return 0;
+    }
+    for (int i = amount.scale; i < currency->minor_digits; i++) {
+        if (__builtin_mul_overflow(amount.value, 10, &amount.value)) {
+            price_problem(reader, at, "%s is %.40s; that is more than an invoice can hold", name, text);
+            return 0;
+        }
+    }
+    return amount.value;
+}
+
 void price_only(struct price_reader *reader, const cJSON *object, const char *pointer, const char *const *names)
 {
     const cJSON *item = NULL;

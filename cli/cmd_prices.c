@@ -17,6 +17,7 @@ const char cmd_prices_help[] =
     "farthing prices list\n"
     "farthing prices show NAME [--version N]\n"
     "farthing prices put NAME FILE [--effective-from TIME]\n"
+    "farthing prices override ACCOUNT [FILE] [--effective-from TIME]   what one account pays instead\n"
     "farthing prices check FILE                  every mistake in a book at once; needs no node\n"
     "farthing prices explain NAME [--version N] --use METER=QUANTITY...\n"
     "farthing prices explain --account ACCOUNT [--month YYYY-MM]\n"
@@ -47,6 +48,7 @@ const char cmd_prices_help[] =
     "  farthing prices explain default --use requests=3000000 --use compute_x86_64=540000\n"
     "  farthing prices explain --account acme --month 2026-10\n"
     "  farthing prices diff default --from 1 --to 2\n"
+    "  echo '{\"discount_percent\": \"10\"}' | farthing prices override acme /dev/stdin --effective-from 2026-12-01\n"
     "  farthing prices import aws index.json --region us-east-1 --name aws-us-east-1\n";
 
 #define BOOK_BYTES_MAX (1024 * 1024)
@@ -141,6 +143,56 @@ static int prices_put(struct cli *cli, struct err *err)
         char from_text[64];
         (void)printf("%s is at version %s, in force from %.10s\n", cli->words.items[0],
                      cli_text(cli->tree, "version", text), cli_text(cli->tree, "effective_from", from_text));
+    }
+    buf_free(&path);
+    buf_free(&body);
+    return rc;
+}
+
+static void print_overrides(const cJSON *items, const char *account)
+{
+    const cJSON *item = NULL;
+    char version[64];
+    char from[64];
+    if (cJSON_GetArraySize(items) == 0) {
+        (void)printf("%s pays what its price book says.\n", account);
+    }
+    cJSON_ArrayForEach(item, items)
+    {
+        (void)printf("from %.7s (version %s)\n", cli_text(item, "effective_from", from),
+                     cli_text(item, "version", version));
+        print_pretty(cJSON_GetObjectItemCaseSensitive(item, "document"));
+    }
+}
+
+/* Without a file: what was agreed, the newest first. */
+static int prices_override(struct cli *cli, struct err *err)
+{
+    const char *from = NULL;
+    const cJSON *items = NULL;
+    char text[64];
+    char from_text[64];
+    struct buf path = {0}, body = {0};
+    const struct arg args[] = {A_TEXT("effective-from", &from), A_END};
+    int rc = cli_args(cli, args, 1, 2, "ACCOUNT [FILE]", err);
+    if (rc != 0) {
+        return -1;
+    }
+    rest_path(&path, "/v1/accounts/{}/price-overrides", cli->words.items[0]);
+    if (cli->words.count == 1) {
+        rc = from != NULL ? err_field(err, "effective-from", "--effective-from goes with a FILE")
+                          : cli_list(cli, buf_text(&path), &items, err);
+    } else if ((rc = fs_read(cli->words.items[1], BOOK_BYTES_MAX, &body, err)) == 0) {
+        rest_query(&path, "effective_from", from);
+        rc = cli_call(cli, "PUT", buf_text(&path), buf_text(&body), err);
+    }
+    if (rc == 0 && cli->json) {
+        rc = cli_print_json(cli);
+    } else if (rc == 0 && items != NULL) {
+        print_overrides(items, cli->words.items[0]);
+    } else if (rc == 0) {
+        (void)printf("%s has prices of its own from %.7s (version %s)\n", cli->words.items[0],
+                     cli_text(cli->tree, "effective_from", from_text), cli_text(cli->tree, "version", text));
     }
     buf_free(&path);
     buf_free(&body);
@@ -257,8 +309,8 @@ static int prices_import(struct cli *cli, struct err *err)
 
 int cmd_prices(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", prices_list},     {"show", prices_show}, {"put", prices_put},
-                                      {"check", prices_check},   {"diff", prices_diff}, {"explain", prices_explain},
-                                      {"import", prices_import}, {NULL, NULL}};
+    static const struct sub SUBS[] = {{"list", prices_list},         {"show", prices_show},     {"put", prices_put},
+                                      {"override", prices_override}, {"check", prices_check},   {"diff", prices_diff},
+                                      {"explain", prices_explain},   {"import", prices_import}, {NULL, NULL}};
     return cli_run_sub("prices", SUBS, argc, argv);
 }

@@ -14,7 +14,8 @@
 #include "reports/verify.h"
 
 const char cmd_verify_help[] =
-    "farthing verify BILL.csv --records RECORDS.csv [--price-book BOOK.json] [--invocation ID [--save PROOF.json]]\n"
+    "farthing verify BILL.csv --records RECORDS.csv [--price-book BOOK.json] [--override FILE]\n"
+    "                [--invocation ID [--save PROOF.json]]\n"
     "farthing verify --proof PROOF.json [BILL.csv | --root HEX]\n"
     "farthing verify --invocation ID --account ACCOUNT [--month YYYY-MM] [--save PROOF.json]\n"
     "\n"
@@ -28,6 +29,7 @@ const char cmd_verify_help[] =
     "\n"
     "  --records FILE      the records behind the bill\n"
     "  --price-book FILE   prices; without it the book that ships with this program\n"
+    "  --override FILE     what was agreed with the account on top of them (farthing prices override)\n"
     "  --invocation ID     a request id: prove that this invocation is among the records\n"
     "  --proof FILE        a proof that was saved\n"
     "  --root HEX          the records root the proof must lead to\n"
@@ -45,8 +47,22 @@ const char cmd_verify_help[] =
     "  farthing verify --proof proof.json bill.csv\n";
 
 struct verify_words {
-    const char *records, *prices, *invocation, *proof, *root, *account, *month, *save;
+    const char *records, *prices, *override, *invocation, *proof, *root, *account, *month, *save;
 };
+
+static int apply_override(const char *path, struct price_book *book, struct err *err)
+{
+    struct buf text = {0};
+    if (path == NULL) {
+        return 0;
+    }
+    int rc = fs_read(path, PRICE_BOOK_BYTES_MAX, &text, err);
+    if (rc == 0) {
+        rc = price_override_apply(book, buf_text(&text), text.length, NULL, err);
+    }
+    buf_free(&text);
+    return rc;
+}
 
 static int load_book(const char *path, struct price_book **book, struct err *err)
 {
@@ -144,8 +160,8 @@ static int verify_records(struct cli *cli, const struct verify_words *words, str
     struct price_book *book = NULL;
     int rc = -1;
 
-    if (load_book(words->prices, &book, err) != 0 || open_file(cli->words.items[0], &input.bill, err) != 0 ||
-        open_file(words->records, &input.records, err) != 0) {
+    if (load_book(words->prices, &book, err) != 0 || apply_override(words->override, book, err) != 0 ||
+        open_file(cli->words.items[0], &input.bill, err) != 0 || open_file(words->records, &input.records, err) != 0) {
         goto out;
     }
     input.bill_name = cli->words.items[0];
@@ -175,7 +191,8 @@ static int verify_records(struct cli *cli, const struct verify_words *words, str
     } else {
         (void)printf("does not match: %s\n", result.difference);
         if (words->prices == NULL) {
-            (void)puts("  rated with the price book that ships with this program; --price-book takes another");
+            (void)puts("  rated with the price book that ships with this program; --price-book takes another, "
+                       "--override what was agreed");
         }
     }
     rc = result.matches ? CMD_OK : CMD_FAILED;
@@ -265,10 +282,11 @@ static int verify_invocation(struct cli *cli, const struct verify_words *words, 
 static int verify(struct cli *cli, struct err *err)
 {
     struct verify_words words = {0};
-    const struct arg args[] = {
-        A_TEXT("records", &words.records), A_TEXT("price-book", &words.prices), A_TEXT("invocation", &words.invocation),
-        A_TEXT("proof", &words.proof),     A_TEXT("root", &words.root),         A_TEXT("account", &words.account),
-        A_TEXT("month", &words.month),     A_TEXT("save", &words.save),         A_END};
+    const struct arg args[] = {A_TEXT("records", &words.records),   A_TEXT("price-book", &words.prices),
+                               A_TEXT("override", &words.override), A_TEXT("invocation", &words.invocation),
+                               A_TEXT("proof", &words.proof),       A_TEXT("root", &words.root),
+                               A_TEXT("account", &words.account),   A_TEXT("month", &words.month),
+                               A_TEXT("save", &words.save),         A_END};
 
     if (cli_args(cli, args, 0, 1, "BILL.csv", err) != 0) {
         return -1;

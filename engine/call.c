@@ -243,14 +243,20 @@ void call_measure(struct call *call, struct instance *instance, int64_t now_ns)
     }
 }
 
+struct billing_policy call_policy(const struct call *call, int64_t at_us)
+{
+    const struct engine_options *options = &call->engine->options;
+    if (options->policy == NULL) {
+        return (struct billing_policy){.grain_ms = 1, .bill_init = true};
+    }
+    return options->policy(options->policy_ctx, call->account_id, at_us, call->fleet->function.runtime);
+}
+
 static void fill_record(struct call *call)
 {
     struct engine *engine = call->engine;
     const struct function *function = &call->fleet->function;
-    struct billing_policy policy = {.grain_ms = 1, .bill_init = true};
-    if (engine->options.policy != NULL) {
-        policy = engine->options.policy(engine->options.policy_ctx, call->account_id, call->started_us);
-    }
+    struct billing_policy policy = call_policy(call, call->started_us);
     uint16_t flags = 0;
     flags |= call->cold ? USAGE_FLAG_COLD : 0;
     flags |= call->async ? USAGE_FLAG_ASYNC : 0;

@@ -349,11 +349,8 @@ static void go_on(struct call *call, struct resolved resolved)
         call_later(call);
         return;
     }
-    struct billing_policy policy = {.grain_ms = 1, .bill_init = true};
     int64_t now_us = clock_wall_us();
-    if (engine->options.policy != NULL) {
-        policy = engine->options.policy(engine->options.policy_ctx, call->account_id, now_us);
-    }
+    struct billing_policy policy = call_policy(call, now_us);
     const struct admission_request request = {
         .account_id = call->account_id,
         .function_id = fleet->function.function_id,

@@ -40,7 +40,8 @@ struct engine_options {
     int idle_s;        /* 0: 300; idle instances are stopped after this */
     bool allow_network_host;
     const char *region;                                                            /* in ARNs; NULL: "local" */
-    struct billing_policy (*policy)(void *ctx, int64_t account_id, int64_t at_us); /* NULL: 1 ms, init billed */
+    /* Of a runtime at an instant; NULL: 1 ms, init billed. */
+    struct billing_policy (*policy)(void *ctx, int64_t account_id, int64_t at_us, const char *runtime);
     void *policy_ctx;
 };
 

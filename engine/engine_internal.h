@@ -242,6 +242,8 @@ void call_error_document(struct call *call, const char *type, const char *format
     __attribute__((format(printf, 3, 4)));
 /* The times and what the kernel measured, at the end of a run. */
 void call_measure(struct call *call, struct instance *instance, int64_t now_ns);
+/* How its duration is billed, by the price book of its account. */
+struct billing_policy call_policy(const struct call *call, int64_t at_us);
 /* One line of the log this call wants back; any thread. */
 void call_tail_put(struct call *call, const char *line, size_t length);
 void call_log_start(struct call *call);

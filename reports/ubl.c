@@ -235,9 +235,15 @@ static void put_line(struct ubl *ubl, const struct rated_line *line, int number)
                ubl->printed->bill->currency.code, price);
 }
 
+/* EN 16931 has no lines below nothing: discounts and credits are allowances on the whole. */
 static bool is_line(const struct rated_line *line)
 {
-    return line->kind != LINE_TAX && line->kind != LINE_CREDIT;
+    return line->kind != LINE_TAX && line->kind != LINE_CREDIT && line->kind != LINE_DISCOUNT;
+}
+
+static bool is_allowance(const struct rated_line *line)
+{
+    return line->kind == LINE_DISCOUNT || (line->kind == LINE_CREDIT && !text_starts(line->price_id, "prepaid."));
 }
 
 /* ---- the whole ---- */
@@ -291,7 +297,7 @@ int printed_ubl(const struct printed *printed, struct buf *out, struct err *err)
     }
     put_head(&ubl);
     for (int i = 0; i < bill->line_count; i++) {
-        if (bill->lines[i].kind == LINE_CREDIT && !text_starts(bill->lines[i].price_id, "prepaid.")) {
+        if (is_allowance(&bill->lines[i])) {
             put_allowance(&ubl, &bill->lines[i]);
         }
     }

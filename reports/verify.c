@@ -242,8 +242,11 @@ static void compare_line(struct verify_result *result, const struct csv_reader *
     char what[96];
     char text[MONEY_TEXT_BYTES];
     bool metered = line->kind == LINE_USAGE;
-    (void)snprintf(what, sizeof what, "line %d, %s band %d", index + 1, metered ? meter_name(line->meter) : "no meter",
-                   line->band);
+    if (metered) {
+        (void)snprintf(what, sizeof what, "line %d, %s band %d", index + 1, meter_name(line->meter), line->band);
+    } else {
+        (void)snprintf(what, sizeof what, "line %d, %.60s", index + 1, line->description);
+    }
     (void)snprintf(text, sizeof text, "%d", index + 1);
     compare(result, reader, what, "line", text);
     if (metered) {
@@ -318,11 +321,12 @@ static void compare_root(struct verify_result *result, const struct csv_reader *
     }
 }
 
-/* Corrections of other months and credits do not follow from these records; fee and tax after them do neither. */
+/* Corrections of other months and credits do not follow from these records; what comes after them neither. */
 static bool is_stated(const struct verify_result *result, const char *type)
 {
-    return strcmp(type, "correction") == 0 || strcmp(type, "credit") == 0 || strcmp(type, "discount") == 0 ||
-           (result->stated > 0 && (strcmp(type, "tax") == 0 || strcmp(type, "minimum_fee") == 0));
+    return strcmp(type, "correction") == 0 || strcmp(type, "credit") == 0 ||
+           (result->stated > 0 &&
+            (strcmp(type, "tax") == 0 || strcmp(type, "minimum_fee") == 0 || strcmp(type, "discount") == 0));
 }
 
 static int take_stated(struct verify_result *result, const struct csv_reader *reader, const struct bill *bill,

@@ -81,4 +81,45 @@ expect 0 "cr_1 +credit +1.00 +1.00" "$farthing" account credits acme
 expect 0 "1 invoice issued now" "$farthing" close-month "$month" --workers 2
 expect 0 "credit note CN-" "$farthing" invoice credit acme "INV-$(date -u +%Y)-000002" --reason "billed in error"
 expect 1 "only an issued invoice" "$farthing" invoice credit acme "INV-$(date -u +%Y)-000002" --reason again
+
+# Prices agreed with one account: on the bill, in every layout, verified like any other; the month before them keeps its own.
+"$farthing" account create globex >/dev/null
+sed 's/"acme"/"globex"/g; s/"id": "e/"id": "g/g' events.json >more.json
+expect 0 "60" "$farthing" events send --batch more.json
+expect 0 "pays what its price book says" "$farthing" prices override globex
+printf '{"discount_percent": "10", "discount_amount": "1.00", "minimum_fee": "2.00"}' >agreed.json
+expect 2 "/discount_percent: discount_percent is 101" "$farthing" prices override globex <(sed 's/"10"/"101"/' agreed.json)
+expect 0 "prices of its own from $month" "$farthing" prices override globex agreed.json --effective-from "$month-01"
+expect 0 "prices of its own from $month .version 1" "$farthing" prices override globex agreed.json --effective-from "$month-01"
+"$farthing" bill globex "$month" >estimate.csv
+until [[ $(grep -c '^share' estimate.csv) -ge 4 ]]; do "$farthing" bill globex "$month" >estimate.csv; done
+expect 0 "1 invoice issued now" "$farthing" close-month "$month"
+"$farthing" bill globex "$month" >agreed.csv
+"$farthing" bill globex "$month" --layout records >agreed-records.csv
+expect 0 "^discount,.*,-1.00," cat agreed.csv
+expect 0 "as the invoice states" "$farthing" verify agreed.csv --records agreed-records.csv --override agreed.json
+expect 1 "unit_price is" "$farthing" verify agreed.csv --records agreed-records.csv
+sed 's/^\(discount,.*\),-1.00,/\1,-0.50,/' agreed.csv >b4.csv
+expect 1 "Discount|discount" "$farthing" verify b4.csv --records agreed-records.csv --override agreed.json
+expect 0 "as the invoice states" "${python[@]}" agreed.csv agreed-records.csv
+python3 "$source_dir/scripts/check_bill.py" agreed.csv >/dev/null || fail "the bill with a discount does not add up"
+python3 - bill.csv agreed.csv <<'PY' || fail "what was agreed is not what is billed"
+import csv, sys
+from decimal import Decimal as D
+def lines(path):
+    return {(r["meter"], r["band"], r["record_type"]): r for r in csv.DictReader(open(path))}
+plain, agreed = lines(sys.argv[1]), lines(sys.argv[2])
+for key, line in plain.items():
+    if key[2] == "line":
+        assert D(agreed[key]["unit_price"]) == D(line["unit_price"]) * 9 / 10, key
+        assert agreed[key]["quantity"] == line["quantity"], key
+        assert D(agreed[key]["exact_amount"]) == D(line["exact_amount"]) * 9 / 10, key
+net = sum(D(line["amount"]) for key, line in agreed.items() if key[2] == "line")
+total = [line for key, line in agreed.items() if key[2] == "total"][0]
+assert D(total["amount"]) == max(net - 1, D(2)), (net, total["amount"])
+PY
+printf '{}' >nothing.json
+expect 0 "version 2" "$farthing" prices override globex nothing.json --effective-from "$month-01"
+"$farthing" bill globex "$month" | cmp - agreed.csv || fail "an issued invoice changed with what was agreed afterwards"
+expect 0 "from $month .version 2" "$farthing" prices override globex
 echo "a month was closed, verified twice over and taken back"

@@ -21,6 +21,11 @@
 #define BATCH 200
 #define USERS_MAX 9
 
+/* Half away from zero or half to even, as a book says. */
+static const char ORACLE_WHOLE[] =
+    "CREATE FUNCTION pg_temp.whole(n numeric, rounding text) RETURNS numeric LANGUAGE sql AS $$ SELECT CASE WHEN "
+    "rounding = 'half_even' AND n - trunc(n) = 0.5 THEN trunc(n) + trunc(n) % 2 ELSE round(n) END $$";
+
 static const struct pg_stmt ORACLE = {
     .name = "oracle",
     .sql =
@@ -64,16 +69,16 @@ static const struct pg_stmt ORACLE = {
         "line AS (SELECT n, m, band, q, exact, digits, rounding, exact * 10::numeric ^ digits AS scaled FROM part "
         "WHERE q > 0 UNION ALL SELECT u.n, u.m, 0, f.free, 0, u.digits, u.rounding, 0 FROM used u JOIN allowed f ON "
         "f.n = u.n AND f.m = u.m WHERE f.free > 0 AND u.priced IS NOT NULL), "
-        "rounded AS (SELECT *, CASE WHEN rounding = 'half_even' AND scaled - trunc(scaled) = 0.5 "
-        "THEN trunc(scaled) + trunc(scaled) % 2 ELSE round(scaled) END AS minor FROM line), "
+        "rounded AS (SELECT *, pg_temp.whole(scaled, rounding) AS minor FROM line), "
         "net AS (SELECT a.n, string_agg(format('%s|%s|%s|%s|%s', r.m, r.band, trim_scale(r.q), trim_scale(r.exact), "
-        "trim_scale(r.minor)), E'\\n' ORDER BY r.m, r.band) AS lines, greatest(sum(r.minor), "
-        "coalesce((a.book->>'minimum_fee')::numeric, 0) * 10::numeric ^ a.digits) AS net, "
-        "min(r.rounding) AS rounding FROM account a JOIN rounded r ON r.n = a.n GROUP BY a.n, a.book, a.digits), "
+        "trim_scale(r.minor)), E'\\n' ORDER BY r.m, r.band) AS lines, greatest("
+        "greatest(0, sum(r.minor) - coalesce((a.over->>'discount_amount')::numeric, 0) * 10::numeric ^ a.digits), "
+        "coalesce((a.over->>'minimum_fee')::numeric, (a.book->>'minimum_fee')::numeric, 0) * 10::numeric ^ a.digits) "
+        "AS net, min(r.rounding) AS rounding FROM account a JOIN rounded r ON r.n = a.n "
+        "GROUP BY a.n, a.book, a.over, a.digits), "
         "tax AS (SELECT n.n, n.net * (t.doc->>'percent')::numeric * 0.01 AS scaled, n.rounding, t.i FROM net n JOIN "
         "account a ON a.n = n.n CROSS JOIN jsonb_array_elements(a.book->'tax') WITH ORDINALITY t (doc, i)), "
-        "taxes AS (SELECT n, sum(CASE WHEN rounding = 'half_even' AND scaled - trunc(scaled) = 0.5 "
-        "THEN trunc(scaled) + trunc(scaled) % 2 ELSE round(scaled) END) AS tax FROM tax GROUP BY n) "
+        "taxes AS (SELECT n, sum(pg_temp.whole(scaled, rounding)) AS tax FROM tax GROUP BY n) "
         "SELECT a.n, format(E'%s\\nnet %s tax %s', coalesce(n.lines, ''), trim_scale(coalesce(n.net, 0)), "
         "trim_scale(coalesce(t.tax, 0))) AS bill FROM account a LEFT JOIN net n ON n.n = a.n LEFT JOIN taxes t ON "
         "t.n = a.n ORDER BY a.n",
@@ -190,6 +195,14 @@ static void make_override(struct buf *out, const struct price_book *book)
     buf_puts(out, "{");
     if (one_in(3)) {
         buf_printf(out, "\"discount_percent\":\"%" PRIu64 ".%02" PRIu64 "\"", random_below(100), random_below(100));
+        comma = ",";
+    }
+    if (one_in(3)) {
+        buf_printf(out, "%s\"discount_amount\":\"%" PRIu64 "\"", comma, random_below(200));
+        comma = ",";
+    }
+    if (one_in(6)) {
+        buf_printf(out, "%s\"minimum_fee\":\"%" PRIu64 "\"", comma, random_below(100));
         comma = ",";
     }
     if (one_in(4)) {
@@ -411,6 +424,7 @@ START_TEST(every_account_comes_out_to_the_last_digit)
     struct err err = {0};
     state = (uint64_t)option("FARTHING_RATING_SEED", 1) * UINT64_C(0x9e3779b97f4a7c15);
     ck_assert_int_eq(pg_open(pgtest_database(), &pg, &err), 0);
+    ck_assert_msg(pg_script(pg, ORACLE_WHOLE, &err) == 0, "%s", err.text);
     for (int64_t i = 0; i < accounts; i++) {
         one_account(batch);
         if (batch->count == BATCH || i + 1 == accounts) {

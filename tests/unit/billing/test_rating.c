@@ -137,6 +137,13 @@ static const struct {
      "/policy/0/from"},
     {"{\"currency\":\"USD\",\"meters\":{},\"policy\":[{\"from\":\"2026-01-01\",\"grain_ms\":0,\"bill_init\":true}]}",
      "/policy/0/grain_ms"},
+    {"{\"currency\":\"USD\",\"meters\":{},\"policy\":[{\"from\":\"2026-01-01\",\"grain_ms\":1}]}",
+     "/policy/0/bill_init"},
+    {"{\"currency\":\"USD\",\"meters\":{},\"policy\":[{\"from\":\"2026-01-01\",\"grain_ms\":1,\"bill_init\":[]}]}",
+     "/policy/0/bill_init"},
+    {"{\"currency\":\"USD\",\"meters\":{},\"policy\":[{\"from\":\"2026-01-01\",\"grain_ms\":1,\"bill_init\":[\"Go "
+     "1\"]}]}",
+     "/policy/0/bill_init"},
     {"{\"currency\":\"USD\",\"meters\":{},\"free\":[{\"id\":\"f\",\"meters\":[\"requests\",\"compute_arm64\"],"
      "\"quantity\":\"1\"}]}",
      "/free/0/meters/1"},
@@ -184,14 +191,21 @@ START_TEST(policies_are_dated)
 {
     struct price_book *book = parse(price_book_default_json());
     struct billing_policy policy;
-    price_book_policy(book, INT64_C(1750000000000000), &policy); /* 2025-06 */
+    price_book_policy(book, INT64_C(1750000000000000), "nodejs20.x", &policy); /* 2025-06 */
     ck_assert_uint_eq(policy.grain_ms, 1);
     ck_assert(!policy.bill_init);
-    price_book_policy(book, INT64_C(1790000000000000), &policy); /* 2026-09 */
+    price_book_policy(book, INT64_C(1790000000000000), "nodejs20.x", &policy); /* 2026-09 */
     ck_assert(policy.bill_init);
     ck_assert_uint_eq(policy.async_kib, 256);
-    price_book_policy(book, INT64_C(1500000000000000), &policy); /* 2017 */
+    price_book_policy(book, INT64_C(1500000000000000), "nodejs20.x", &policy); /* 2017 */
     ck_assert_uint_eq(policy.grain_ms, 100);
+    /* Initialisation of own runtimes was billed before that of managed ones. */
+    price_book_policy(book, INT64_C(1750000000000000), "provided.al2023", &policy);
+    ck_assert(policy.bill_init);
+    price_book_policy(book, INT64_C(1750000000000000), "", &policy);
+    ck_assert(!policy.bill_init);
+    price_book_policy(book, INT64_C(1790000000000000), "", &policy);
+    ck_assert(policy.bill_init);
     price_book_free(&book);
 }
 END_TEST
@@ -301,6 +315,47 @@ START_TEST(minimum_fee_and_tax_come_last)
 }
 END_TEST
 
+static struct bill *bill_under(const char *book_json, const char *override, int64_t requests)
+{
+    struct price_book *book = parse(book_json);
+    struct bill_usage item = {.function_id = 1, .quantity = {[METER_REQUESTS] = requests}};
+    struct bill_usage_list usage = {.count = 1, .items = &item};
+    struct bill *bill = calloc(1, sizeof *bill);
+    struct err err = {0};
+    ck_assert_msg(price_override_apply(book, override, strlen(override), NULL, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(bill_compute(book, &usage, bill, &err), 0);
+    price_book_free(&book);
+    return bill;
+}
+
+START_TEST(an_amount_comes_off_the_month)
+{
+    static const char JSON[] = HEAD "{\"bands\":[{\"price\":\"0.01\"}]}},"
+                                    "\"tax\":[{\"id\":\"vat\",\"name\":\"VAT\",\"percent\":\"20\"}]}";
+    static const struct {
+        const char *override;
+        int64_t requests, lines, net, total;
+    } ROWS[] = {
+        {"{\"discount_amount\":\"2.50\"}", 1000, 3, 750, 900},
+        {"{\"discount_amount\":\"25\"}", 1000, 3, 0, 0}, /* never below nothing */
+        {"{\"discount_amount\":\"0\"}", 1000, 2, 1000, 1200},
+        {"{\"discount_amount\":\"2.50\"}", 0, 0, 0, 0}, /* nothing used, nothing to take it off */
+        {"{\"discount_amount\":\"2.50\",\"minimum_fee\":\"8\"}", 1000, 4, 800, 960},
+        {"{\"discount_amount\":\"2.50\",\"discount_percent\":\"10\"}", 1000, 3, 650, 780},
+    };
+    struct bill *bill = bill_under(JSON, ROWS[_i].override, ROWS[_i].requests);
+    ck_assert_int_eq(bill->line_count, ROWS[_i].lines);
+    ck_assert_int_eq(bill->net_minor, ROWS[_i].net);
+    ck_assert_int_eq(bill->total_minor, ROWS[_i].total);
+    int64_t sum = 0;
+    for (int i = 0; i < bill->line_count; i++) {
+        sum += bill->lines[i].amount_minor;
+    }
+    ck_assert_int_eq(sum, bill->total_minor);
+    bill_free(&bill);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("billing/rating");
@@ -315,6 +370,7 @@ int main(void)
     tcase_add_test(tcase, worst_case_knows_shared_allowances);
     tcase_add_loop_test(tcase, shares_add_up_both_ways, 0, 25);
     tcase_add_test(tcase, minimum_fee_and_tax_come_last);
+    tcase_add_loop_test(tcase, an_amount_comes_off_the_month, 0, 6);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
