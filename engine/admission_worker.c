@@ -140,7 +140,7 @@ static enum pump pump(struct worker *worker, struct account *account, struct poo
             break;
         }
     }
-    return atomic_load(&pool->lease.in_doubt) || pool->lease.need > 0 ? PUMP_WAIT : PUMP_REST;
+    return pool->lease.in_doubt || pool->lease.need > 0 ? PUMP_WAIT : PUMP_REST;
 }
 
 /* The pools of the running month and the next are open; an older month's stays while its calls may still run. */
