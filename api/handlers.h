@@ -72,6 +72,7 @@ int month_close_post_handler(struct request *request, struct err *err);
 int price_book_list_handler(struct request *request, struct err *err);
 int price_book_get_handler(struct request *request, struct err *err);
 int price_book_put_handler(struct request *request, struct err *err);
+int rerate_handler(struct request *request, struct err *err);
 int price_override_list_handler(struct request *request, struct err *err);
 int price_override_put_handler(struct request *request, struct err *err);
 

@@ -108,6 +108,8 @@ static const struct route ROUTES[] = {
     {HTTP_GET, "/v1/price-books/{book}", SCOPE_READ, 0, 0, "version", price_book_get_handler, NULL},
     {HTTP_PUT, "/v1/price-books/{book}", SCOPE_ADMIN, CHANGE, BOOK, "effective_from", price_book_put_handler,
      "price_book.put"},
+    {HTTP_GET, "/v1/price-books/{book}/rerate", SCOPE_ADMIN, 0, 0, "month from to other account format", rerate_handler,
+     NULL},
     {HTTP_GET, A "/price-overrides", SCOPE_READ, 0, 0, "", price_override_list_handler, NULL},
     {HTTP_PUT, A "/price-overrides", SCOPE_ADMIN, CHANGE, BOOK, "effective_from", price_override_put_handler,
      "price_override.put"},

@@ -22,14 +22,17 @@ const char cmd_prices_help[] =
     "farthing prices explain NAME [--version N] --use METER=QUANTITY...\n"
     "farthing prices explain --account ACCOUNT [--month YYYY-MM]\n"
     "farthing prices diff NAME [OTHER] [--from N] [--to N]\n"
+    "farthing prices rerate NAME [OTHER] [--from N] [--to N] [--month YYYY-MM] [--account ACCOUNT] [--csv]\n"
     "farthing prices import aws FILE --region REGION --name NAME [--effective-from TIME]\n"
     "\n"
     "  --version N            an older version (the newest)\n"
     "  --effective-from TIME  RFC 3339 or a date; prices before it stay as they were\n"
     "  --use METER=QUANTITY   explain: what this use costs, step by step; may be repeated\n"
-    "  --account ACCOUNT      explain: what an account's month costs, step by step\n"
-    "  --month YYYY-MM        explain: which month (this one)\n"
+    "  --account ACCOUNT      explain: what an account's month costs, step by step; rerate: only this one\n"
+    "  --month YYYY-MM        explain, rerate: which month (this one)\n"
     "  --from N, --to N       diff: which versions (the newest); one is needed for one book\n"
+    "                         rerate: which versions (the one in force in the month)\n"
+    "  --csv                  rerate: CSV, with a row for each meter\n"
     "\n"
     "  --region REGION        import: whose prices of AWS's offer file\n"
     "  --name NAME            import: of the book\n"
@@ -49,6 +52,7 @@ const char cmd_prices_help[] =
     "  farthing prices explain --account acme --month 2026-10\n"
     "  farthing prices diff default --from 1 --to 2\n"
     "  echo '{\"discount_percent\": \"10\"}' | farthing prices override acme /dev/stdin --effective-from 2026-12-01\n"
+    "  farthing prices rerate default --month 2026-10 --to 2\n"
     "  farthing prices import aws index.json --region us-east-1 --name aws-us-east-1\n";
 
 #define BOOK_BYTES_MAX (1024 * 1024)
@@ -309,8 +313,9 @@ static int prices_import(struct cli *cli, struct err *err)
 
 int cmd_prices(int argc, char **argv)
 {
-    static const struct sub SUBS[] = {{"list", prices_list},         {"show", prices_show},     {"put", prices_put},
-                                      {"override", prices_override}, {"check", prices_check},   {"diff", prices_diff},
-                                      {"explain", prices_explain},   {"import", prices_import}, {NULL, NULL}};
+    static const struct sub SUBS[] = {
+        {"list", prices_list},     {"show", prices_show}, {"put", prices_put},       {"override", prices_override},
+        {"check", prices_check},   {"diff", prices_diff}, {"rerate", prices_rerate}, {"explain", prices_explain},
+        {"import", prices_import}, {NULL, NULL}};
     return cli_run_sub("prices", SUBS, argc, argv);
 }

@@ -13,5 +13,6 @@ struct err;
 int prices_explain(struct cli *cli, struct err *err);
 /* What differs between two versions or two books. */
 int prices_diff(struct cli *cli, struct err *err);
+int prices_rerate(struct cli *cli, struct err *err);
 
 #endif

@@ -197,3 +197,76 @@ int prices_diff(struct cli *cli, struct err *err)
     price_book_free(&after);
     return rc;
 }
+
+/* ---- rerate: what a change of prices would have meant ---- */
+
+static int to_stdout(const char *bytes, size_t length, void *ctx)
+{
+    (void)ctx;
+    return fwrite(bytes, 1, length, stdout) == length ? 0 : -1;
+}
+
+static void print_rerate(const cJSON *tree)
+{
+    static const char *const HEADS[] = {"ACCOUNT", ">BEFORE", ">AFTER", ">DIFFERENCE", NULL};
+    static const char *const AMOUNTS[] = {"before", "after", "difference"};
+    const cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "items");
+    const cJSON *total = cJSON_GetObjectItemCaseSensitive(tree, "total");
+    const cJSON *item = NULL;
+    char text[64];
+    char more[3][64];
+    struct table table;
+    table_init(&table, HEADS);
+    cJSON_ArrayForEach(item, items)
+    {
+        table_text(&table, cli_text(item, "name", text));
+        for (int i = 0; i < 3; i++) {
+            table_text(&table, cli_text(item, AMOUNTS[i], text));
+        }
+    }
+    table_print(&table, stdout);
+    table_free(&table);
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(more[i], sizeof more[i], "%s", cli_text(total, AMOUNTS[i], text));
+    }
+    (void)printf("%s: %s %s before, %s after, difference %s; %lld account%s\n", cli_text(tree, "month", text), more[0],
+                 cli_text(tree, "currency", (char[64]){0}), more[1], more[2], (long long)cli_i64(total, "accounts"),
+                 cli_i64(total, "accounts") == 1 ? "" : "s");
+    const cJSON *before = cJSON_GetObjectItemCaseSensitive(tree, "before");
+    const cJSON *after = cJSON_GetObjectItemCaseSensitive(tree, "after");
+    (void)printf("before: %s version %lld, after: %s version %lld\n", cli_text(before, "name", text),
+                 (long long)cli_i64(before, "version"), cli_text(after, "name", more[0]),
+                 (long long)cli_i64(after, "version"));
+}
+
+int prices_rerate(struct cli *cli, struct err *err)
+{
+    const char *from = NULL, *to = NULL, *month = NULL, *account = NULL;
+    bool csv = false;
+    struct buf path = {0};
+    const struct arg args[] = {A_TEXT("from", &from),       A_TEXT("to", &to),   A_TEXT("month", &month),
+                               A_TEXT("account", &account), A_FLAG("csv", &csv), A_END};
+    int rc = cli_args(cli, args, 1, 2, "NAME [OTHER]", err);
+    if (rc == 0) {
+        rest_path(&path, "/v1/price-books/{}/rerate", cli->words.items[0]);
+        rest_query(&path, "other", cli->words.count > 1 ? cli->words.items[1] : NULL);
+        rest_query(&path, "from", from);
+        rest_query(&path, "to", to);
+        rest_query(&path, "month", month);
+        rest_query(&path, "account", account);
+        if (csv) {
+            struct rest_call call = {
+                .method = "GET", .path = buf_text(&path), .accept = "text/csv", .on_piece = to_stdout};
+            rc = rest_run(cli->rest, &call, &cli->answer, err);
+        } else {
+            rc = cli_call(cli, "GET", buf_text(&path), NULL, err);
+        }
+    }
+    if (rc == 0 && !csv && cli->json) {
+        rc = cli_print_json(cli);
+    } else if (rc == 0 && !csv) {
+        print_rerate(cli->tree);
+    }
+    buf_free(&path);
+    return rc;
+}

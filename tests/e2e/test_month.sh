@@ -122,4 +122,47 @@ printf '{}' >nothing.json
 expect 0 "version 2" "$farthing" prices override globex nothing.json --effective-from "$month-01"
 "$farthing" bill globex "$month" | cmp - agreed.csv || fail "an issued invoice changed with what was agreed afterwards"
 expect 0 "from $month .version 2" "$farthing" prices override globex
+
+# Another version of the book: what it would have meant for the month, account by account; nothing that was issued changes.
+"$farthing" prices show default --json | python3 -c '
+import json, sys
+book = json.load(sys.stdin)["document"]
+book["meters"]["compute_x86_64"]["bands"] = [{"price": "0.0000200000"}]
+book["free"] = []
+json.dump(book, sys.stdout)' >dearer.json
+expect 0 "version 2" "$farthing" prices put default dearer.json
+"$farthing" prices override globex agreed.json --effective-from "$month-01" >/dev/null
+expect 0 "^acme +[0-9.]+ +[0-9.]+ +[0-9]" "$farthing" prices rerate default --month "$month" --from 1 --to 2
+expect 0 "before: default version 1, after: default version 2" "$farthing" prices rerate default --month "$month" --from 1 --to 2
+expect 0 "difference 0.00; 2 accounts" "$farthing" prices rerate default --month "$month"
+expect 1 "has no version 9" "$farthing" prices rerate default --month "$month" --to 9
+expect 2 "nothing was used then" "$farthing" prices rerate default --month 2099-01
+"$farthing" prices rerate default --month "$month" --from 1 --to 2 --csv >rerate.csv
+"$farthing" prices rerate default --month "$month" --from 1 --to 2 --csv | cmp - rerate.csv || fail "rating again gives other bytes"
+"$farthing" prices rerate default --month "$month" --from 1 --to 2 --json >rerate.json
+python3 - bill.csv agreed.csv rerate.csv rerate.json <<'PY' || fail "the month rated again does not add up"
+import csv, json, sys
+from decimal import Decimal as D, ROUND_HALF_UP
+read = lambda path: list(csv.DictReader(open(path)))
+bills, rows, tree = {"acme": read(sys.argv[1]), "globex": read(sys.argv[2])}, read(sys.argv[3]), json.load(open(sys.argv[4]))
+cent = D("0.01")
+for account, bill in bills.items():
+    mine = {row["meter"]: row for row in rows if row["account"] == account}
+    for meter in ("requests", "compute_x86_64"):
+        lines = [line for line in bill if line["record_type"] == "line" and line["meter"] == meter]
+        assert sum(D(line["amount"]) for line in lines) == D(mine[meter]["before"]), (account, meter)
+    # By hand: no allowance, one price, and globex has 10 % off and 1.00 off the month, but pays 2.00 at least.
+    gb_s = D(mine["compute_x86_64"]["quantity"]) / 1024000
+    price = D("0.00002") * (D("0.9") if account == "globex" else 1)
+    after = (gb_s * price).quantize(cent, ROUND_HALF_UP)
+    assert D(mine["compute_x86_64"]["after"]) == after, (account, after, mine)
+    net = after + D(mine["requests"]["after"])
+    assert D(mine[""]["after"]) == (max(net - 1, D(2)) if account == "globex" else net), (account, net, mine[""])
+for row in rows:
+    assert D(row["after"]) - D(row["before"]) == D(row["difference"])
+total = [row for row in rows if row["record_type"] == "total"][0]
+assert D(total["after"]) == sum(D(row["after"]) for row in rows if row["record_type"] == "account") == D(tree["total"]["after"])
+assert tree["total"]["accounts"] == 2 and [item["name"] for item in tree["items"]] == ["acme", "globex"]
+PY
+"$farthing" bill globex "$month" | cmp - agreed.csv || fail "an issued invoice changed with the price book"
 echo "a month was closed, verified twice over and taken back"
