@@ -219,7 +219,6 @@ static int account_change(struct request *request, const struct account_fields *
         options->price_changed(options->price_ctx);
     }
     id_format("acct", account.account_id, request->audit_subject);
-    buf_append(&request->audit_detail, buf_text(&request->body), request->body.length);
     return account_reply(request, 200, &account, err);
 }
 

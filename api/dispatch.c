@@ -273,6 +273,10 @@ static enum dispatch_result run_handler(struct request *request)
         answers_begin(api_answers(request->api), request, &kept)) {
         return DISPATCH_DONE;
     }
+    bool audited = (request->route->flags & ROUTE_AUDIT) != 0;
+    if (rc == 0 && audited) {
+        audit_before(request);
+    }
     if (rc == 0) {
         rc = request->route->handler(request, &err);
     }
@@ -286,7 +290,8 @@ static enum dispatch_result run_handler(struct request *request)
             LOG(LOG_LEVEL_WARN, "request.failed", LF_STR("path", request->path), LF_STR("error", err.text),
                 LF_STR("request_id", request->id_text));
         }
-    } else if ((request->route->flags & ROUTE_AUDIT) != 0 && request->reply.status < 300) {
+    } else if (audited && request->reply.status < 300) {
+        audit_after(request);
         audit(request);
     }
     idempotency_end(request, &idempotency);

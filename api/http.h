@@ -124,7 +124,7 @@ struct request {
     char url_id[33];          /* first label of the host, of a function's URL */
     struct function_url *url; /* NULL: this is no call of a function's URL; owned */
     char audit_subject[128];  /* what a changing handler changed */
-    struct buf audit_detail;  /* JSON object or empty */
+    struct buf audit_detail;  /* before the handler what was there, then both (audit_detail.c); empty: nothing to say */
     struct buf scratch;       /* decoded texts of params and query */
     int64_t started_mono_us;
     int phase; /* server.c's */
@@ -191,6 +191,12 @@ void etag_revision(int64_t revision, char text[32]);
 int reply_sink(const void *bytes, size_t length, void *request, struct err *err);
 /* After the handler: ETag from the content when there is none, 304, gzip, common headers. */
 void reply_finish(struct request *request);
+
+/* ---- audit_detail.c ---- */
+
+/* Around the handler of an audited route, with a connection: {"before": ..., "after": ...} of what it changes. */
+void audit_before(struct request *request);
+void audit_after(struct request *request);
 
 /* ---- problem.c ---- */
 

@@ -234,7 +234,6 @@ int quota_put_handler(struct request *request, struct err *err)
         return -1;
     }
     changed(request, quota.kind);
-    buf_append(&request->audit_detail, buf_text(&request->body), request->body.length);
     return quota_reply(request, quota.kind, err);
 }
 
