@@ -11,6 +11,7 @@
 #include "reports/csv_read.h"
 #include "reports/report_internal.h"
 #include "reports/verify_capacity.h"
+#include "reports/verify_constants.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -210,8 +211,7 @@ static int read_records(const struct verify_input *input, struct tally *tally, s
 
 /* ---- the bill ---- */
 
-static void differs(struct verify_result *result, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void differs(struct verify_result *result, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void differs(struct verify_result *result, const char *format, ...)
 {
     va_list args;
     if (result->difference[0] != '\0') {
@@ -305,6 +305,15 @@ static void compare_head(struct verify_result *result, const struct csv_reader *
     compare(result, reader, "which money it is in", "currency", bill->currency.code);
 }
 
+static void compare_constants(struct verify_result *result, const struct csv_reader *reader,
+                              struct verify_constants *constants)
+{
+    const char *column = verify_constants_row(constants, reader);
+    if (column != NULL) {
+        differs(result, "row %" PRId64 ": %s is not what it is on the first row", reader->row, column);
+    }
+}
+
 /* An estimate prints none, nor did older bills have the column. */
 static void compare_root(struct verify_result *result, const struct csv_reader *reader)
 {
@@ -333,6 +342,7 @@ static int take_stated(struct verify_result *result, const struct csv_reader *re
                        struct err *err)
 {
     const char *text = NULL;
+    char number[24];
     struct decimal amount;
     if (csv_read_field(reader, "amount", &text, err) != 0 ||
         decimal_parse(text, "amount", bill->currency.minor_digits, &amount, err) != 0) {
@@ -341,6 +351,8 @@ static int take_stated(struct verify_result *result, const struct csv_reader *re
     for (; amount.scale < bill->currency.minor_digits; amount.scale++) {
         amount.value *= 10;
     }
+    (void)snprintf(number, sizeof number, "%" PRId64, result->lines + result->stated + 1);
+    compare(result, reader, "its place", "line", number);
     result->stated++;
     result->stated_minor += amount.value;
     return 0;
@@ -393,6 +405,7 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
     struct csv_reader reader;
     bool more = true;
     bool total = false;
+    struct verify_constants constants = {.known = false};
     int rc = csv_read_open(&reader, input->bill, input->bill_name, err);
     while (rc == 0 && more) {
         rc = csv_read_row(&reader, &more, err);
@@ -401,6 +414,7 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
         } else if (rc == 0 && more) {
             rc = compare_row(result, &reader, bill, &total, err);
             compare_head(result, &reader, bill, month);
+            compare_constants(result, &reader, &constants);
         }
     }
     csv_read_close(&reader);
@@ -468,28 +482,5 @@ out:
     free(tally.items);
     free(usage.items);
     bill_free(&bill);
-    return rc;
-}
-
-int verify_stated_root(FILE *bill, const char *name, char hex[SHA256_HEX_BYTES], struct err *err)
-{
-    struct csv_reader reader;
-    bool more = true;
-    hex[0] = '\0';
-    int rc = csv_read_open(&reader, bill, name, err);
-    while (rc == 0 && more) {
-        const char *type = NULL;
-        const char *root = NULL;
-        rc = csv_read_row(&reader, &more, err);
-        if (rc == 0 && more && csv_read_field(&reader, "record_type", &type, err) == 0 &&
-            csv_read_field(&reader, "records_root", &root, err) == 0) {
-            if (strcmp(type, "total") == 0 && text_copy(hex, SHA256_HEX_BYTES, root) != 0) {
-                rc = err_set(err, ERR_INVALID, "%s, row %" PRId64 ": records_root is no hash", name, reader.row);
-            }
-        } else if (rc == 0 && more) {
-            rc = -1;
-        }
-    }
-    csv_read_close(&reader);
     return rc;
 }

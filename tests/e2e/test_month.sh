@@ -62,6 +62,8 @@ sed '5{p}' records.csv >r3.csv
 expect 2 "stands there twice" "$farthing" verify bill.csv --records r3.csv
 expect 1 "twice" "${python[@]}" bill.csv r3.csv
 
+python3 "$source_dir/tests/e2e/verify_mutations.py" "$farthing" bill.csv records.csv || fail "a change was not named"
+
 # One invocation, without the records of the others.
 id=$(sed -n 9p records.csv | cut -d, -f6)
 expect 0 "^holds" "$farthing" verify --invocation "$id" --account acme --month "$month" --save proof.json

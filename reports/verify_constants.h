@@ -1,0 +1,25 @@
+/*
+ * verify_constants.h - what no record says, but a bill says of itself on every row: its number, state and age, the
+ * account.
+ *
+ * Why:     a verifier cannot know the number of an invoice, but a bill that gives two was changed.
+ * Threads: one at a time; plain values.
+ */
+#ifndef FARTHING_REPORTS_VERIFY_CONSTANTS_H
+#define FARTHING_REPORTS_VERIFY_CONSTANTS_H
+
+#include <stdbool.h>
+
+struct csv_reader;
+
+#define VERIFY_CONSTANTS 4
+
+struct verify_constants {
+    bool known;
+    char value[VERIFY_CONSTANTS][300];
+};
+
+/* The column that is not what it is on the first row, or NULL. Older bills have fewer columns. */
+const char *verify_constants_row(struct verify_constants *constants, const struct csv_reader *reader);
+
+#endif
