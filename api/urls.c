@@ -5,8 +5,8 @@
 #include "api/function_url.h"
 #include "api/handlers.h"
 #include "api/http.h"
+#include "api/json_text.h"
 #include "api/server.h"
-#include "common/calendar.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -14,13 +14,6 @@ static const char *qualifier_of(const struct request *request)
 {
     const char *qualifier = request_query(request, "qualifier");
     return qualifier != NULL ? qualifier : "";
-}
-
-static void put_time(struct json_writer *writer, const char *name, int64_t at_us)
-{
-    char text[CALENDAR_TEXT_BYTES];
-    calendar_format(at_us, text);
-    json_put_text(writer, name, text);
 }
 
 static void members(const struct request *request, struct json_writer *writer, const struct function_url *url)
@@ -38,8 +31,8 @@ static void members(const struct request *request, struct json_writer *writer, c
     json_open_object(writer, "cors");
     url_cors_write(url, writer);
     json_close_object(writer);
-    put_time(writer, "created_at", url->created_us);
-    put_time(writer, "modified_at", url->modified_us);
+    json_put_time(writer, "created_at", url->created_us);
+    json_put_time(writer, "modified_at", url->modified_us);
 }
 
 static int url_reply(struct request *request, int status, const struct function_url *url, struct err *err)
