@@ -148,11 +148,17 @@ def read_block(lines, at, how, steps):
     return at + 1
 
 
-def months():
-    first = datetime.datetime.now(datetime.timezone.utc).date().replace(day=1)
+def months(today):
+    first = today.replace(day=1)
     last = first - datetime.timedelta(days=1)
     after = (first + datetime.timedelta(days=32)).replace(day=1)
     return {"2026-10": f"{last:%Y-%m}", "2026-11": f"{first:%Y-%m}", "2026-12": f"{after:%Y-%m}"}
+
+
+def dated(text, today):
+    """The page's months as those around today, all at once: what one becomes may be the name of another."""
+    real = months(today)
+    return re.sub(rf"\b({'|'.join(real)})\b", lambda match: real[match[1]], text)
 
 
 def free_ports(count):
@@ -313,8 +319,7 @@ def run_page(page):
     ports = free_ports(10)
     with open(page, encoding="utf-8") as file:
         text = file.read()
-    for word, value in months().items():
-        text = re.sub(rf"\b{word}\b", value, text)
+    text = dated(text, datetime.datetime.now(datetime.timezone.utc).date())
     text = re.sub(r"\b808(\d)\b", lambda match: str(ports[int(match[1])]), text)
     scratch = tempfile.mkdtemp(prefix="farthing-doc-")
     os.chmod(scratch, 0o755)
@@ -355,6 +360,9 @@ def selftest():
     assert differs(["a", "...", "c"], ["a", "b", "b", "c"], False) is None
     assert differs(["a"], ["a", "b"], False) == "(nothing more)"
     assert differs(["a", "b"], ["a"], False) == "b"
+    for today, months_shown in (("2026-11-30", "2026-10 2026-11 2026-12"), ("2026-12-01", "2026-11 2026-12 2027-01"),
+                                ("2027-01-31", "2026-12 2027-01 2027-02"), ("2028-02-29", "2028-01 2028-02 2028-03")):
+        assert dated("2026-10 2026-11 2026-12", datetime.date.fromisoformat(today)) == months_shown, today
 
 
 if __name__ == "__main__":
