@@ -199,18 +199,37 @@ static void function_family(struct page_out *page, const struct functions *funct
 
 /* Scaled down by whole thousands: microseconds or milliseconds as seconds with all digits. */
 static void seconds_family(struct page_out *page, const struct functions *functions, const char *name, const char *help,
-                           size_t member, int digits)
+                           bool is_counter, size_t member, int digits)
 {
     char full[80];
     int64_t scale = digits == 6 ? 1000000 : 1000;
-    family(page, name, "counter", help);
-    (void)snprintf(full, sizeof full, "%s_total", name);
+    family(page, name, is_counter ? "counter" : "gauge", help);
+    (void)snprintf(full, sizeof full, "%s%s", name, is_counter ? "_total" : "");
     for (size_t i = 0; i < functions->count; i++) {
         int64_t value = 0;
         memcpy(&value, (const char *)&functions->items[i] + member, sizeof value);
         sample(page, full, &functions->items[i]);
         buf_printf(page->out, "%lld.%0*lld\n", (long long)(value / scale), digits, (long long)(value % scale));
     }
+}
+
+#define MEMBER(name) offsetof(struct engine_function_stats, name)
+/* Lambda's AsyncEventsReceived, AsyncEventsDropped and AsyncEventAge; its average is the sum by the runs. */
+static void event_families(struct page_out *page, const struct functions *functions)
+{
+    function_family(page, functions, "farthing_function_async_received", "Events put into the queue by this node.",
+                    true, MEMBER(events_received));
+    function_family(page, functions, "farthing_function_async_dropped",
+                    "Events that left the queue without a run that succeeded.", true, MEMBER(events_dropped));
+    function_family(page, functions, "farthing_function_async_runs", "Times an event was handed to the function.", true,
+                    MEMBER(event_runs));
+    seconds_family(page, functions, "farthing_function_async_age_seconds",
+                   "Age of events when the function was handed them, summed over runs.", true, MEMBER(event_age_us), 6);
+    function_family(page, functions, "farthing_function_async_waiting", "Events in the queue, on every node the same.",
+                    false, MEMBER(events_waiting));
+    seconds_family(page, functions, "farthing_function_async_oldest_age_seconds",
+                   "Age of the oldest event in the queue, on every node the same.", false, MEMBER(oldest_event_age_us),
+                   6);
 }
 
 int function_metrics_handler(struct request *request, struct err *err)
@@ -225,7 +244,6 @@ int function_metrics_handler(struct request *request, struct err *err)
     if (functions.count > 1) {
         qsort(functions.items, functions.count, sizeof *functions.items, by_function);
     }
-#define MEMBER(name) offsetof(struct engine_function_stats, name)
     function_family(&page, &functions, "farthing_function_invocations", "Invocations finished.", true,
                     MEMBER(invocations));
     function_family(&page, &functions, "farthing_function_errors", "Invocations that failed.", true, MEMBER(errors));
@@ -239,9 +257,11 @@ int function_metrics_handler(struct request *request, struct err *err)
                     MEMBER(busy));
     function_family(&page, &functions, "farthing_function_instances_idle", "Instances that wait for a call.", false,
                     MEMBER(idle));
-    seconds_family(&page, &functions, "farthing_function_duration_seconds", "Time the function ran, summed.",
+    seconds_family(&page, &functions, "farthing_function_duration_seconds", "Time the function ran, summed.", true,
                    MEMBER(duration_us), 6);
-    seconds_family(&page, &functions, "farthing_function_billed_seconds", "Time billed, summed.", MEMBER(billed_ms), 3);
+    seconds_family(&page, &functions, "farthing_function_billed_seconds", "Time billed, summed.", true,
+                   MEMBER(billed_ms), 3);
+    event_families(&page, &functions);
 #undef MEMBER
     free(functions.items);
     return page_end(&page, request);

@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/json_text.h"
+#include "api/usage_events.h"
 #include "common/calendar.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -275,9 +276,14 @@ static int on_row(const struct usage_row *row, void *ctx, struct err *err)
     return reply_sink(buf_text(&usage->line), usage->line.length, usage->request, err);
 }
 
-static void head_members(struct json_writer *writer, const struct usage_query *query)
+static const char *granularity_word(const struct usage_query *query)
 {
     static const char *const words[] = {"total", "hour", "day", "month"};
+    return words[query->granularity];
+}
+
+static void head_members(struct json_writer *writer, const struct usage_query *query)
+{
     char id[ID_TEXT_BYTES];
     if (query->account_id != 0) {
         id_format("acct", query->account_id, id);
@@ -285,7 +291,7 @@ static void head_members(struct json_writer *writer, const struct usage_query *q
     }
     json_put_time(writer, "from", query->from_us);
     json_put_time(writer, "to", query->to_us);
-    json_put_text(writer, "granularity", words[query->granularity]);
+    json_put_text(writer, "granularity", granularity_word(query));
     json_open_array(writer, "group_by");
     for (size_t i = 0; i < GROUP_COUNT; i++) {
         if ((query->group_by & GROUPS[i].bit) != 0) {
@@ -338,6 +344,9 @@ static int usage_reply(struct request *request, const struct usage_query *query,
         json_open_object(&usage.writer, "total");
         sums_members(&usage.writer, &usage.total, false);
         json_close_object(&usage.writer);
+    }
+    if (usage_events_put(request, query, granularity_word(query), &usage.writer, err) != 0) {
+        return -1;
     }
     calendar_format_us(freshness.complete_through_us, text);
     json_put_text(&usage.writer, "complete_through", text);
@@ -397,6 +406,9 @@ static int totals_reply(struct request *request, struct usage_query *query, stru
     json_put_i64(&writer, "accounts", count.accounts);
     json_put_i64(&writer, "functions", count.functions);
     sums_members(&writer, &count.total, false);
+    if (usage_events_put(request, query, granularity_word(query), &writer, err) != 0) {
+        return -1;
+    }
     freshness_headers(request, &freshness);
     calendar_format_us(freshness.complete_through_us, text);
     json_put_text(&writer, "complete_through", text);

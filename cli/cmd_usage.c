@@ -178,6 +178,42 @@ static void print_age(const cJSON *tree)
     (void)printf("%s\n", color(stdout, COLOR_NONE));
 }
 
+/* Asynchronous events, when there were any: all functions of the answer in one sentence. */
+static void print_events(const cJSON *tree)
+{
+    const cJSON *events = cJSON_GetObjectItemCaseSensitive(tree, "events");
+    const cJSON *row = NULL;
+    int64_t received = 0, dropped = 0, runs = 0, age_ms = 0, most_ms = 0, waiting = 0, oldest_ms = 0;
+
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(events, "items"))
+    {
+        int64_t max_ms = cli_i64(row, "age_ms_max");
+        received += cli_i64(row, "received");
+        dropped += cli_i64(row, "dropped");
+        runs += cli_i64(row, "runs");
+        age_ms += cli_i64(row, "age_ms_avg") * cli_i64(row, "runs");
+        most_ms = max_ms > most_ms ? max_ms : most_ms;
+    }
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(events, "waiting"))
+    {
+        int64_t old_ms = cli_i64(row, "oldest_age_ms");
+        waiting += cli_i64(row, "events");
+        oldest_ms = old_ms > oldest_ms ? old_ms : oldest_ms;
+    }
+    if (received + dropped + runs + waiting == 0) {
+        return;
+    }
+    age_ms = runs > 0 ? age_ms / runs : 0;
+    (void)printf("events: %lld queued, %lld dropped; age when handed over %lld.%03lld s, at most %lld.%03lld s",
+                 (long long)received, (long long)dropped, (long long)(age_ms / 1000), (long long)(age_ms % 1000),
+                 (long long)(most_ms / 1000), (long long)(most_ms % 1000));
+    if (waiting > 0) {
+        (void)printf("; %lld in the queue now, the oldest for %lld s", (long long)waiting,
+                     (long long)(oldest_ms / 1000));
+    }
+    (void)puts("");
+}
+
 static int print_rows(const cJSON *tree, const cJSON *accounts)
 {
     const cJSON *items = cJSON_GetObjectItemCaseSensitive(tree, "items");
@@ -188,6 +224,7 @@ static int print_rows(const cJSON *tree, const cJSON *accounts)
 
     if (cJSON_GetArraySize(items) == 0) {
         (void)puts("Nothing was used in this time.");
+        print_events(tree);
         print_age(tree);
         return 0;
     }
@@ -203,6 +240,7 @@ static int print_rows(const cJSON *tree, const cJSON *accounts)
     }
     table_print(&table, stdout);
     table_free(&table);
+    print_events(tree);
     print_age(tree);
     return 0;
 }

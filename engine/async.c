@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "engine/async_store.h"
 #include "engine/engine_internal.h"
+#include "engine/event_tally.h"
 #include "schema/pg.h"
 
 #define POLL_NS INT64_C(1000000000) /* for events of other nodes and those that became due */
@@ -26,8 +27,7 @@ struct async {
     bool stop;
     bool look; /* something was put in */
     int running;
-    struct call *finished; /* to be written down */
-    _Atomic int64_t pending, oldest_us;
+    int64_t tallied_ns; /* the thread's own */
 };
 
 /* What is known of an event while it runs. */
@@ -37,6 +37,7 @@ struct run {
     enum invoke_outcome outcome;
     bool failed;
     int version;
+    int64_t handed_us; /* to its function; 0: it was not */
     struct buf response;
     struct err error;
 };
@@ -60,6 +61,8 @@ static void accept_job(struct engine *engine, struct pg *pg, void *ctx)
         call_fail(call, &err);
         return;
     }
+    const struct event_function function = {call->account_id, function_id, call->function};
+    event_tally_count(engine, &function, &(struct event_tally){.received = 1});
     call->outcome = INVOKE_ACCEPTED;
     call_answer(call);
     struct async *async = engine->async;
@@ -117,6 +120,25 @@ static enum async_outcome outcome_of(const struct run *run)
     return run->outcome == INVOKE_FAILED && run->error.code == ERR_NOT_FOUND ? ASYNC_GONE : ASYNC_THROTTLED;
 }
 
+/* What this run adds to the numbers of its function, and of the one that is told. */
+static void tally(const struct run *run, const struct async_settled *settled)
+{
+    struct engine *engine = run->async->engine;
+    const struct event_function function = {run->event.account_id, run->event.function_id, run->event.function};
+    struct event_tally sum = {.dropped = settled->dropped ? 1 : 0};
+    if (run->handed_us != 0) {
+        const struct event_tally handed = event_tally_run(run->event.accepted_us, run->handed_us);
+        event_tally_add(&sum, &handed);
+    }
+    if (sum.runs + sum.dropped > 0) {
+        event_tally_count(engine, &function, &sum);
+    }
+    if (settled->told.function_id != 0) {
+        const struct event_function told = {run->event.account_id, settled->told.function_id, settled->told.function};
+        event_tally_count(engine, &told, &(struct event_tally){.received = 1});
+    }
+}
+
 static void settle_job(struct engine *engine, struct pg *pg, void *ctx)
 {
     struct run *run = ctx;
@@ -130,11 +152,14 @@ static void settle_job(struct engine *engine, struct pg *pg, void *ctx)
                                   .version = run->version,
                                   .response = run->response.data,
                                   .response_length = run->response.length};
-    int rc = pg != NULL ? async_store_settle(pg, &run->event, &end, &err) : -1;
+    struct async_settled settled = {0};
+    int rc = pg != NULL ? async_store_settle(pg, &run->event, &end, &settled, &err) : -1;
     if (rc != 0) {
         /* It stays owned until then; afterwards it runs again: at least once. */
         LOG(LOG_LEVEL_WARN, "event.not_settled", LF_I64("event", run->event.event_id), LF_STR("error", err.text));
+        settled = (struct async_settled){0};
     }
+    tally(run, &settled);
     async_event_free(&run->event);
     buf_free(&run->response);
     free(run);
@@ -151,6 +176,7 @@ static void on_done(const struct invoke_result *result, void *ctx)
     run->outcome = result->outcome;
     run->failed = result->function_error != NULL;
     run->version = result->version;
+    run->handed_us = result->outcome == INVOKE_DONE ? result->record.started_us : 0;
     buf_append(&run->response, result->payload, result->payload_length);
     if (result->outcome == INVOKE_FAILED && result->error != NULL) {
         run->error = *result->error;
@@ -165,8 +191,6 @@ static int take_some(struct async *async, struct pg *pg, int room)
     struct async_event events[BATCH];
     int count = 0;
     struct err err = {0};
-    int64_t pending = 0;
-    int64_t oldest = 0;
     int most = room < BATCH ? room : BATCH;
     if (async_store_take(pg, async->engine->options.node_id, FUNCTION_TIMEOUT_S_MAX + OWNED_MARGIN_S, most, events,
                          &count, &err) != 0) {
@@ -179,11 +203,18 @@ static int take_some(struct async *async, struct pg *pg, int room)
         (void)pthread_mutex_unlock(&async->lock);
         start_run(async, &events[i]);
     }
-    if (async_store_state(pg, &pending, &oldest, &err) == 0) {
-        atomic_store(&async->pending, pending);
-        atomic_store(&async->oldest_us, oldest);
-    }
     return count;
+}
+
+/* Once a second, also while no more events are taken. */
+static void keep_tally(struct async *async, struct pg *pg)
+{
+    int64_t now_ns = clock_mono_ns();
+    if (async->tallied_ns == 0 || now_ns - async->tallied_ns >= POLL_NS) {
+        async->tallied_ns = now_ns;
+        event_tally_flush(async->engine, pg);
+        event_tally_look(async->engine, pg);
+    }
 }
 
 /* What ran here when this node died is not lost until its ownership ends, it runs again now. */
@@ -222,7 +253,7 @@ static void *run_queue(void *arg)
     while (!async->stop) {
         wait_for_work(async);
         int room = RUNNING_MAX - async->running;
-        if (async->stop || room <= 0) {
+        if (async->stop) {
             continue;
         }
         (void)pthread_mutex_unlock(&async->lock);
@@ -231,7 +262,8 @@ static void *run_queue(void *arg)
         int count = 0;
         if (pg_pool_take(async->engine->pool, 1000, &pg, &err) == 0) {
             released = released || release(async, pg);
-            count = released ? take_some(async, pg, room) : 0;
+            count = released && room > 0 ? take_some(async, pg, room) : 0;
+            keep_tally(async, pg);
             pg_pool_give(async->engine->pool, &pg);
         }
         (void)pthread_mutex_lock(&async->lock);
@@ -287,14 +319,13 @@ void async_close(struct async **async)
     }
     (void)pthread_mutex_unlock(&self->lock);
     *async = NULL;
+    struct pg *pg = NULL;
+    struct err err = {0};
+    if (pg_pool_take(self->engine->pool, 1000, &pg, &err) == 0) {
+        event_tally_flush(self->engine, pg);
+        pg_pool_give(self->engine->pool, &pg);
+    }
     (void)pthread_cond_destroy(&self->wake);
     (void)pthread_mutex_destroy(&self->lock);
     free(self);
-}
-
-void async_state(const struct async *async, int64_t *pending, int64_t *oldest_us)
-{
-    struct async *self = (struct async *)(uintptr_t)async;
-    *pending = atomic_load(&self->pending);
-    *oldest_us = atomic_load(&self->oldest_us);
 }

@@ -21,7 +21,5 @@ void async_stop(struct async *async);
 void async_close(struct async **async);
 /* Put a call of type INVOKE_EVENT into the queue; it is answered (accepted, refused, failed). The reference moves. */
 void async_accept(struct async *async, struct call *call);
-/* Events in the queue and age of the oldest, as last looked at. */
-void async_state(const struct async *async, int64_t *pending, int64_t *oldest_us);
 
 #endif

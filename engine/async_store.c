@@ -6,7 +6,6 @@
 #include "common/err.h"
 #include "common/log.h"
 #include "common/text.h"
-#include "engine/event_config.h"
 #include "engine/function_row.h"
 #include "engine/quota.h"
 #include "schema/pg.h"
@@ -57,14 +56,6 @@ static const struct pg_stmt RELEASE = {
     .name = "event.release",
     .sql = "UPDATE async_event SET owner_node = NULL, owned_until = NULL WHERE owner_node = $1::int8",
     .expect = PG_NO_ROWS,
-};
-
-static const struct pg_stmt STATE = {
-    .name = "event.state",
-    .sql = "SELECT count(*)::int8 AS pending, coalesce(extract(epoch FROM now() - min(accepted_at)) * 1000000, "
-           "0)::int8 AS oldest_us "
-           "FROM async_event",
-    .expect = PG_ONE_ROW,
 };
 
 void async_event_free(struct async_event *event)
@@ -189,6 +180,7 @@ static int again(struct pg *pg, const struct async_event *event, int attempt, in
 struct settling {
     const struct async_event *event;
     const struct async_end *end;
+    struct async_settled *settled;
 };
 
 static int tell(struct pg *pg, const struct settling *settling, enum event_end how, const char *destination,
@@ -198,7 +190,7 @@ static int tell(struct pg *pg, const struct settling *settling, enum event_end h
     const struct async_end *end = settling->end;
     bool ran = end->outcome == ASYNC_SUCCEEDED || end->outcome == ASYNC_FAILED;
     struct buf text = {0};
-    bool sent = false;
+    struct destination_sent *told = &settling->settled->told;
     int rc = 0;
     if (destination[0] == '\0') {
         return 0;
@@ -221,10 +213,10 @@ static int tell(struct pg *pg, const struct settling *settling, enum event_end h
                                               .response = end->response,
                                               .response_length = end->response_length};
     destination_record_put(&record, &text);
-    rc = buf_ok(&text) ? destination_send(pg, event->account_id, destination, &text, event->hops + 1, &sent, err)
+    rc = buf_ok(&text) ? destination_send(pg, event->account_id, destination, &text, event->hops + 1, told, err)
                        : err_set(err, ERR_SYSTEM, "destination: out of memory");
     buf_free(&text);
-    if (rc == 0 && !sent) {
+    if (rc == 0 && !told->sent) {
         LOG(LOG_LEVEL_WARN, "event.no_destination", LF_STR("function", event->function),
             LF_STR("destination", destination));
     }
@@ -241,6 +233,7 @@ static int leave(struct pg *pg, const struct settling *settling, enum event_end 
     if (pg_run(pg, &REMOVE, params, NULL, NULL, &affected, err) != 0) {
         return -1;
     }
+    settling->settled->dropped = affected > 0 && settling->end->outcome != ASYNC_SUCCEEDED;
     return affected == 0 ? 0 : tell(pg, settling, how, destination, err);
 }
 
@@ -255,6 +248,7 @@ static int settle_body(struct pg *pg, void *ctx, struct err *err)
     int64_t age_s = config.age_max_s >= 0 ? config.age_max_s : EVENT_AGE_S_MAX;
     int64_t left_s = age_s - (clock_wall_us() - event->accepted_us) / 1000000;
     int64_t wait_s = 0;
+    *settling->settled = (struct async_settled){0}; /* of this try */
     switch (settling->end->outcome) {
     case ASYNC_SUCCEEDED:
         return leave(pg, settling, EVENT_SUCCESS, config.on_success, err);
@@ -277,28 +271,9 @@ static int settle_body(struct pg *pg, void *ctx, struct err *err)
     return 0;
 }
 
-int async_store_settle(struct pg *pg, const struct async_event *event, const struct async_end *end, struct err *err)
+int async_store_settle(struct pg *pg, const struct async_event *event, const struct async_end *end,
+                       struct async_settled *settled, struct err *err)
 {
-    struct settling settling = {.event = event, .end = end};
+    struct settling settling = {.event = event, .end = end, .settled = settled};
     return pg_tx_at(pg, PG_READ_COMMITTED, settle_body, &settling, err);
-}
-
-static int read_state(const struct pg_row *row, void *ctx, struct err *err)
-{
-    (void)err;
-    int64_t *both = ctx;
-    both[0] = pg_get_i64(row, "pending");
-    both[1] = pg_get_i64(row, "oldest_us");
-    return 0;
-}
-
-int async_store_state(struct pg *pg, int64_t *pending, int64_t *oldest_us, struct err *err)
-{
-    int64_t both[2] = {0};
-    if (pg_run(pg, &STATE, NULL, read_state, both, NULL, err) != 0) {
-        return -1;
-    }
-    *pending = both[0];
-    *oldest_us = both[1];
-    return 0;
 }

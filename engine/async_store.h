@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/uuid.h"
+#include "engine/event_config.h"
 
 struct err;
 struct pg;
@@ -54,7 +55,11 @@ struct async_end {
 /* What becomes of an event after a run, in one transaction: a failed one again after 1, then 2 minutes; one that could
  * not run after 1 s, doubling to 5 minutes; both until its retries or its age are used up (event_config.h). Then it
  * leaves the queue, and its record is on its way to its destination. */
-int async_store_settle(struct pg *pg, const struct async_event *event, const struct async_end *end, struct err *err);
-int async_store_state(struct pg *pg, int64_t *pending, int64_t *oldest_us, struct err *err);
+struct async_settled {
+    bool dropped;                 /* it left without a run that succeeded */
+    struct destination_sent told; /* who heard of it */
+};
+int async_store_settle(struct pg *pg, const struct async_event *event, const struct async_end *end,
+                       struct async_settled *settled, struct err *err);
 
 #endif

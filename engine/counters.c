@@ -1,6 +1,7 @@
 #include "engine/counters.h"
 
 #include "common/check.h"
+#include "common/clock.h"
 #include "common/map.h"
 #include "engine/engine_internal.h"
 
@@ -12,18 +13,24 @@ struct key {
     int64_t account_id, function_id;
 };
 
-struct function_counters *counters_of(struct engine *engine, const struct function *function)
+struct function_counters *counters_named(struct engine *engine, int64_t account_id, int64_t function_id,
+                                         const char *name)
 {
-    const struct key key = {function->account_id, function->function_id};
+    const struct key key = {account_id, function_id};
     struct function_counters *counters = map_get(engine->counters, &key, sizeof key);
     if (counters == NULL) {
         counters = calloc(1, sizeof *counters);
         CHECK(counters != NULL && map_put(engine->counters, &key, sizeof key, counters) == 0);
-        counters->account_id = function->account_id;
-        counters->function_id = function->function_id;
-        (void)snprintf(counters->name, sizeof counters->name, "%s", function->name);
+        counters->account_id = account_id;
+        counters->function_id = function_id;
+        (void)snprintf(counters->name, sizeof counters->name, "%s", name);
     }
     return counters;
+}
+
+struct function_counters *counters_of(struct engine *engine, const struct function *function)
+{
+    return counters_named(engine, function->account_id, function->function_id, function->name);
 }
 
 static void free_one(const void *key, size_t key_length, void *value, void *ctx)
@@ -69,7 +76,7 @@ void counters_throttle(const struct call *call)
 }
 
 struct visit {
-    int64_t account_id;
+    int64_t account_id, now_us;
     engine_function_stats_fn *visit;
     void *ctx;
 };
@@ -93,6 +100,11 @@ static void clear_busy(const void *key, size_t key_length, void *value, void *ct
     counters->busy = counters->idle = 0;
 }
 
+static int64_t event_age_us(int64_t queued_us, int64_t now_us)
+{
+    return queued_us != 0 && now_us > queued_us ? now_us - queued_us : 0;
+}
+
 static void visit_one(const void *key, size_t key_length, void *value, void *ctx)
 {
     const struct visit *visit = ctx;
@@ -114,13 +126,19 @@ static void visit_one(const void *key, size_t key_length, void *value, void *ctx
         .cold_starts = atomic_load(&counters->cold_starts),
         .duration_us = atomic_load(&counters->duration_us),
         .billed_ms = atomic_load(&counters->billed_ms),
+        .events_received = counters->events.received,
+        .events_dropped = counters->events.dropped,
+        .event_runs = counters->events.runs,
+        .event_age_us = counters->events.age_us,
+        .events_waiting = counters->events_waiting,
+        .oldest_event_age_us = event_age_us(counters->oldest_us, visit->now_us),
     };
     visit->visit(&stats, visit->ctx);
 }
 
 void engine_each_function(struct engine *engine, int64_t account_id, engine_function_stats_fn *on_function, void *ctx)
 {
-    struct visit visit = {.account_id = account_id, .visit = on_function, .ctx = ctx};
+    struct visit visit = {.account_id = account_id, .now_us = clock_wall_us(), .visit = on_function, .ctx = ctx};
     (void)pthread_mutex_lock(&engine->lock);
     map_each(engine->counters, clear_busy, NULL);
     map_each(engine->fleets, sum_busy, NULL);

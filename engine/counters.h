@@ -9,7 +9,10 @@
 #define FARTHING_ENGINE_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "engine/event_tally.h"
 
 struct call;
 struct engine;
@@ -21,10 +24,17 @@ struct function_counters {
     _Atomic int64_t invocations, errors, timeouts, throttles, cold_starts;
     _Atomic int64_t duration_us, billed_ms; /* sums */
     int busy, idle;                         /* instances; counted when they are asked for */
+    /* under the lock */
+    struct event_tally events, unwritten;
+    bool dirty; /* unwritten is not empty: in engine->dirty_counters */
+    struct function_counters *dirty_next;
+    int64_t events_waiting, oldest_us; /* in the queue, of all nodes; when the oldest came, 0: none */
 };
 
 /* Of a function, made when it is new. Lock held. */
 struct function_counters *counters_of(struct engine *engine, const struct function *function);
+struct function_counters *counters_named(struct engine *engine, int64_t account_id, int64_t function_id,
+                                         const char *name);
 void counters_free(struct engine *engine);
 /* An invocation has its record. */
 void counters_add(const struct call *call);

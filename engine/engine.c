@@ -372,8 +372,11 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats)
         .sandbox = engine->isolated ? "bwrap" : "none",
         .memory_source = meter_site_source(engine->site),
     };
-    async_state(engine->async, &stats->async_pending, &stats->async_oldest_us);
+    int64_t now_us = clock_wall_us();
     (void)pthread_mutex_lock(&self->lock);
+    stats->async_pending = engine->events_waiting;
+    stats->async_oldest_us =
+        engine->oldest_event_us != 0 && now_us > engine->oldest_event_us ? now_us - engine->oldest_event_us : 0;
     stats->instances = engine->instance_count;
     map_each(engine->fleets, count_queued, stats);
     (void)pthread_mutex_unlock(&self->lock);

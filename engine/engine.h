@@ -39,7 +39,7 @@ struct engine_options {
     int instances_max; /* 0: by memory of the machine */
     int idle_s;        /* 0: 300; idle instances are stopped after this */
     bool allow_network_host;
-    const char *region;                                                            /* in ARNs; NULL: "local" */
+    const char *region; /* in ARNs; NULL: "local" */
     /* Of a runtime at an instant; NULL: 1 ms, init billed. */
     struct billing_policy (*policy)(void *ctx, int64_t account_id, int64_t at_us, const char *runtime);
     void *policy_ctx;
@@ -136,6 +136,9 @@ struct engine_function_stats {
     int64_t busy, idle; /* instances now; busy: concurrent executions */
     int64_t invocations, errors, timeouts, throttles, cold_starts;
     int64_t duration_us, billed_ms;
+    int64_t events_received, events_dropped;     /* asynchronous ones */
+    int64_t event_runs, event_age_us;            /* handed to the function here; their ages then, summed */
+    int64_t events_waiting, oldest_event_age_us; /* of all nodes, as looked at a second ago */
 };
 typedef void engine_function_stats_fn(const struct engine_function_stats *stats, void *ctx);
 /* Every function this node was asked for; account_id 0: of all accounts. visit must not call the engine. */

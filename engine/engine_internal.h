@@ -194,6 +194,8 @@ struct engine {
     pthread_mutex_t lock;
     struct map *targets, *fleets;
     struct map *counters; /* account and function id to struct function_counters */
+    struct function_counters *dirty_counters;
+    int64_t events_waiting, oldest_event_us; /* in the queue of all nodes; when the oldest came */
     struct instance *instances;
     uint64_t next_number;
     int instance_count, instances_max;

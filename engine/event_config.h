@@ -48,9 +48,14 @@ int event_config_list(struct pg *pg, int64_t account_id, const char *function, e
 int event_config_of(struct pg *pg, int64_t account_id, int64_t function_id, const char *qualifier,
                     struct event_config *config, struct err *err);
 /* Put a record on its way to a destination, in the transaction of the caller: a function's event, or a webhook's
- * delivery. *sent is false when the destination is not there any more. */
+ * delivery. */
+struct destination_sent {
+    bool sent;           /* false: the destination is not there any more */
+    int64_t function_id; /* it is this function's event; 0: a webhook's */
+    char function[65];
+};
 int destination_send(struct pg *pg, int64_t account_id, const char *destination, const struct buf *record, int hops,
-                     bool *sent, struct err *err);
+                     struct destination_sent *sent, struct err *err);
 
 /* ---- destination.c ---- */
 

@@ -301,13 +301,13 @@ static int queue_delivery(struct pg *pg, int64_t account_id, int64_t webhook_id,
 }
 
 int destination_send(struct pg *pg, int64_t account_id, const char *destination, const struct buf *record, int hops,
-                     bool *sent, struct err *err)
+                     struct destination_sent *sent, struct err *err)
 {
     char name[65];
     char qualifier[129];
     struct function function;
     int64_t webhook_id = 0;
-    *sent = false;
+    *sent = (struct destination_sent){0};
     if (destination_function(destination, account_id, name, qualifier)) {
         struct err missing = {0};
         if (function_get(pg, account_id, name, qualifier, &function, &missing) != 0) {
@@ -317,12 +317,14 @@ int destination_send(struct pg *pg, int64_t account_id, const char *destination,
             *err = missing;
             return -1;
         }
-        *sent = true;
+        sent->sent = true;
+        sent->function_id = function.function_id;
+        (void)text_copy(sent->function, sizeof sent->function, function.name);
         return queue_event(pg, &function, qualifier, record, hops, err);
     }
     if (find_webhook(pg, account_id, destination, &webhook_id, err) != 0) {
         return -1;
     }
-    *sent = webhook_id != 0;
-    return *sent ? queue_delivery(pg, account_id, webhook_id, record, err) : 0;
+    sent->sent = webhook_id != 0;
+    return sent->sent ? queue_delivery(pg, account_id, webhook_id, record, err) : 0;
 }

@@ -106,6 +106,8 @@ static void configure(int retries, int age_s, const char *on_failure)
 }
 
 /* Take the one event that is due and say how it went. */
+static struct async_settled settled;
+
 static void settle(enum async_outcome outcome)
 {
     struct async_event event;
@@ -116,7 +118,7 @@ static void settle(enum async_outcome outcome)
     ck_assert_str_eq(event.function, "work");
     const struct async_end end = {
         .outcome = outcome, .function_arn = ARN "work:$LATEST", .version = 0, .response = "oops", .response_length = 4};
-    ck_assert_msg(async_store_settle(pg, &event, &end, &err) == 0, "%s", err.text);
+    ck_assert_msg(async_store_settle(pg, &event, &end, &settled, &err) == 0, "%s", err.text);
     async_event_free(&event);
 }
 
@@ -143,8 +145,10 @@ START_TEST(runs_three_times_then_tells)
     ck_assert_int_eq(waits_s(), 60);
     settle(ASYNC_FAILED);
     ck_assert_int_eq(waits_s(), 120);
+    ck_assert(!settled.dropped);
     configure(-1, -1, ARN "heard");
     settle(ASYNC_FAILED);
+    ck_assert(settled.dropped);
     ck_assert_int_eq(waiting("work"), 0);
     ck_assert_int_eq(waiting("heard"), 1);
     ck_assert_int_eq(
@@ -174,11 +178,31 @@ START_TEST(success_is_told_once)
     ck_assert_int_eq(async_store_take(pg, 1, 960, 1, &event, &count, &err), 0);
     ck_assert_int_eq(count, 1);
     /* A node that was thought dead reports the same run again. */
-    ck_assert_int_eq(async_store_settle(pg, &event, &end, &err), 0);
-    ck_assert_int_eq(async_store_settle(pg, &event, &end, &err), 0);
+    ck_assert_int_eq(async_store_settle(pg, &event, &end, &settled, &err), 0);
+    ck_assert(!settled.dropped && settled.told.sent);
+    ck_assert_str_eq(settled.told.function, "heard");
+    ck_assert_int_eq(settled.told.function_id, number("SELECT function_id AS n FROM async_event"));
+    ck_assert_int_eq(async_store_settle(pg, &event, &end, &settled, &err), 0);
+    ck_assert(!settled.dropped && !settled.told.sent);
     async_event_free(&event);
     ck_assert_int_eq(waiting("heard"), 1);
     ck_assert_int_eq(number("SELECT hops::int8 AS n FROM async_event"), 1);
+}
+END_TEST
+
+START_TEST(a_drop_counts_once)
+{
+    struct async_event event;
+    int count = 0;
+    const struct async_end end = {.outcome = ASYNC_FAILED, .function_arn = ARN "work:$LATEST"};
+    configure(0, -1, "");
+    put();
+    ck_assert_int_eq(async_store_take(pg, 1, 960, 1, &event, &count, &err), 0);
+    ck_assert_int_eq(async_store_settle(pg, &event, &end, &settled, &err), 0);
+    ck_assert(settled.dropped);
+    ck_assert_int_eq(async_store_settle(pg, &event, &end, &settled, &err), 0);
+    ck_assert(!settled.dropped);
+    async_event_free(&event);
 }
 END_TEST
 
@@ -195,6 +219,7 @@ START_TEST(throttles_back_off_until_the_age)
     run("UPDATE async_event SET accepted_at = now() - interval '6 hours 1 second'");
     configure(-1, -1, ARN "heard");
     settle(ASYNC_THROTTLED);
+    ck_assert(settled.dropped);
     ck_assert_int_eq(waiting("work"), 0);
     ck_assert_int_eq(number("SELECT count(*)::int8 AS n FROM (SELECT convert_from(payload, 'UTF8')::jsonb AS r FROM "
                             "async_event) x WHERE r->'requestContext'->>'condition' = 'EventAgeExceeded' AND NOT r ? "
@@ -260,6 +285,7 @@ int main(void)
     tcase_add_test(tcase, runs_three_times_then_tells);
     tcase_add_test(tcase, retries_are_configured);
     tcase_add_test(tcase, success_is_told_once);
+    tcase_add_test(tcase, a_drop_counts_once);
     tcase_add_test(tcase, throttles_back_off_until_the_age);
     tcase_add_test(tcase, a_retry_that_would_be_too_late_is_none);
     tcase_add_test(tcase, loops_and_lost_destinations_end);

@@ -86,14 +86,25 @@ function head(data) {
     tile("Compute", h("span", {}, f.gbSeconds(t.mb_ms ?? "0"), h("small", {}, " GB-s")), h("p", { class: "muted" }, `${f.plural(t.cold_starts ?? 0, "cold start")}`)));
 }
 
+/* Asynchronous events, where there were any. */
+function eventFacts(events) {
+  const item = events?.items?.[0], waits = events?.waiting?.[0];
+  if (!item && !waits) return null;
+  const words = [`${f.count(item?.received ?? 0)} queued`, `${f.count(item?.dropped ?? 0)} dropped`];
+  if (item?.runs) words.push(`age when handed over ${f.micros(item.age_ms_avg * 1000)}, at most ${f.micros(item.age_ms_max * 1000)}`);
+  if (waits) words.push(`${f.count(waits.events)} in the queue, the oldest for ${f.micros(waits.oldest_age_ms * 1000)}`);
+  return words.join(" · ");
+}
+
 function settings(data) {
   const d = data.deployed, row = (name, ...value) => [h("dt", {}, name), h("dd", {}, value)];
   const measured = data.memory.reduce((a, r) => (r.peak_max_kib > (a?.peak_max_kib ?? 0) ? r : a), null);
-  const advice = hint(measured, data.cost?.currency);
+  const advice = hint(measured, data.cost?.currency), events = eventFacts(data.events);
   return [h("dl", { class: "facts" },
     d ? [row("Runtime", `${d.runtime}, ${d.architecture}`), row("Handler", h("code", {}, d.handler)), row("Time limit", `${d.timeout_s} s`),
       row("Code", f.bytes(d.code.bytes)), row("Changed", `${f.dateTime(d.modified_at)} UTC`)] : row("Runs", "on another runtime that reports its usage here"),
-    row("Memory", measured ? memoryCell(measured.peak_max_kib, measured.memory_mb) : d ? `${d.memory_mb} MiB` : "–")),
+    row("Memory", measured ? memoryCell(measured.peak_max_kib, measured.memory_mb) : d ? `${d.memory_mb} MiB` : "–"),
+    events ? row("Events", events) : null),
   advice ? h("p", { class: `advice ${advice.kind}` }, `It ${advice.text}${advice.amount ? `, which saves ${advice.amount} in this month` : ""}.`) : null,
   h("ul", { class: "chips" }, STATUS.map(([status, label, kind]) => { const n = data.status.get(status) ?? 0; return n ? h("li", {}, chip(kind, `${f.count(n)} ${label}`)) : null; }))];
 }
@@ -199,7 +210,7 @@ export function functionPage(ui, name) {
     const [total, days, status, cost, deployed, recent] = await Promise.all([ui.api.get(query), ui.api.get(`${query}&granularity=day`), ui.api.get(`${query}&group_by=status`),
       readCost(ui.api, base, ui.month, "&memory=true"), ui.api.maybe(own), ui.api.maybe(`${own}/invocations?limit=20`), log.load()]);
     if (!book) book = (await ui.api.maybe(`/v1/price-books/${enc(cost?.price_book ?? "default")}`))?.document ?? {};
-    return { name, total: total.items[0] ?? total.total, days, status: new Map(status.items.map((r) => [r.status, r.invocations])), cost, deployed,
+    return { name, total: total.items[0] ?? total.total, events: total.events, days, status: new Map(status.items.map((r) => [r.status, r.invocations])), cost, deployed,
       memory: (cost?.memory ?? []).filter((r) => r.function === name), recent: recent?.items ?? [] };
   };
   const update = (data, m) => {
@@ -211,7 +222,7 @@ export function functionPage(ui, name) {
         segments("How to show it", "form", [["chart", "Chart"], ["table", "Table"]], ui.form, (v) => { ui.form = v; ui.redraw(); })),
       items.length === 0 ? empty("It did not run in this month.") : chart ? h("div", { class: "charts" }, one.el, two.el) : dayTable(items)]);
     if (chart) { one.draw(latency(data, m, items)); two.draw(calls(data, m, items)); }
-    show(parts.settings, [data.deployed, data.memory, [...data.status]], () => settings(data));
+    show(parts.settings, [data.deployed, data.memory, data.events, [...data.status]], () => settings(data));
     show(parts.calls, data.recent, () => invocationTable(data.recent, { book, currency: data.cost?.currency ?? "", account: ui.account, functions: false, none: empty("It did not run lately.") }));
     if (log.fresh || !log.drawn) { log.draw(); log.drawn = true; }
   };
