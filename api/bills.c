@@ -1,4 +1,5 @@
-/* .../bills/{yyyy-mm}: the bill as a file, in one of the layouts of reports/, with its SHA-256. */
+/* .../bills/{yyyy-mm} and .../invoices/{invoice}/document: a bill as a file, in one of the layouts of reports/, with
+ * its SHA-256. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,6 +7,8 @@
 #include "api/bill_file.h"
 #include "api/handlers.h"
 #include "api/http.h"
+#include "api/invoice_list_store.h"
+#include "api/invoice_path.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "reports/report.h"
@@ -98,29 +101,35 @@ static int digest_reply(struct request *request, const char *hex, const char *na
     return reply_sink(line, (size_t)length, request, err);
 }
 
-/* account_id 0: all accounts. */
-static int bill_reply(struct request *request, int64_t account_id, const char *account, struct err *err)
+/* What a bill file is about: account 0 is all accounts, invoice_id 0 the bill of the month. */
+struct about {
+    int64_t account_id, invoice_id;
+    const char *account;
+    const char *word; /* month or number, in the file's name */
+    struct month month;
+};
+
+static int bill_reply(struct request *request, const struct about *about, struct err *err)
 {
     struct report_options options;
-    struct month month;
     struct bill_file file;
     char hex[SHA256_HEX_BYTES];
-    char name[128];
-    char described[128];
+    char name[160];
+    char described[160];
     bool digest_only = false;
-    const char *text = request_param(request, "month");
-    if (month_parse(text, "month", &month, err) != 0 || options_read(request, &options, err) != 0 ||
-        request_query_bool(request, "sha256", &digest_only, err) != 0) {
+    if (options_read(request, &options, err) != 0 || request_query_bool(request, "sha256", &digest_only, err) != 0) {
         return -1;
     }
-    (void)snprintf(name, sizeof name, "%.63s-%.7s-%s.%s", account, text, report_layout_name(options.layout),
-                   report_file_extension(options.layout));
-    (void)snprintf(described, sizeof described, "%.63s-%.7s-%s.%s", account, text, report_layout_name(options.csvw_of),
-                   report_file_extension(options.csvw_of));
+    (void)snprintf(name, sizeof name, "%.63s-%.31s-%s.%s", about->account, about->word,
+                   report_layout_name(options.layout), report_file_extension(options.layout));
+    (void)snprintf(described, sizeof described, "%.63s-%.31s-%s.%s", about->account, about->word,
+                   report_layout_name(options.csvw_of), report_file_extension(options.csvw_of));
     options.csvw_url = described;
+    options.invoice_id = about->invoice_id;
     bill_file_begin(&file, request);
-    if ((account_id != 0 ? report_bill(request->pg, account_id, month, &options, bill_file_sink, &file, err)
-                         : report_all(request->pg, month, &options, bill_file_sink, &file, err)) != 0) {
+    if ((about->account_id != 0
+             ? report_bill(request->pg, about->account_id, about->month, &options, bill_file_sink, &file, err)
+             : report_all(request->pg, about->month, &options, bill_file_sink, &file, err)) != 0) {
         bill_file_abandon(&file);
         return -1;
     }
@@ -132,12 +141,53 @@ static int bill_reply(struct request *request, int64_t account_id, const char *a
     return 0;
 }
 
+static int month_reply(struct request *request, int64_t account_id, const char *account, struct err *err)
+{
+    struct about about = {.account_id = account_id, .account = account, .word = request_param(request, "month")};
+    return month_parse(about.word, "month", &about.month, err) == 0 ? bill_reply(request, &about, err) : -1;
+}
+
 int bill_handler(struct request *request, struct err *err)
 {
-    return bill_reply(request, request->account_id, request->account_name, err);
+    return month_reply(request, request->account_id, request->account_name, err);
 }
 
 int bill_all_handler(struct request *request, struct err *err)
 {
-    return bill_reply(request, 0, "all", err);
+    return month_reply(request, 0, "all", err);
+}
+
+/* ---- one invoice or credit note ---- */
+
+struct document {
+    int64_t invoice_id;
+    char number[32];
+    char month[8];
+};
+
+static int take_document(const struct invoice_row *row, void *ctx, struct err *err)
+{
+    struct document *document = ctx;
+    (void)err;
+    document->invoice_id = row->invoice_id;
+    (void)snprintf(document->number, sizeof document->number, "%.31s", row->number);
+    (void)snprintf(document->month, sizeof document->month, "%.7s", row->month);
+    return 0;
+}
+
+int invoice_document_handler(struct request *request, struct err *err)
+{
+    struct document document = {.invoice_id = 0};
+    struct invoice_query query;
+    struct about about = {.account_id = request->account_id, .account = request->account_name};
+    invoice_path_query(request, &query);
+    if (invoice_list_store(request->pg, &query, take_document, &document, err) != 0) {
+        return -1;
+    }
+    if (document.invoice_id == 0) {
+        return err_set(err, ERR_NOT_FOUND, "there is no such invoice");
+    }
+    about.invoice_id = document.invoice_id;
+    about.word = document.number;
+    return month_parse(document.month, "month", &about.month, err) == 0 ? bill_reply(request, &about, err) : -1;
 }

@@ -58,6 +58,7 @@ static void run_request(struct closer *closer)
                                           .grace_us = request.grace_us,
                                           .dry_run = request.dry_run,
                                           .accounts = accounts,
+                                          .reissue = request.reissue,
                                           .progress = on_progress,
                                           .ctx = closer};
     CHECK(pthread_mutex_unlock(&closer->lock) == 0);

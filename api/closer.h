@@ -33,6 +33,7 @@ struct closer_request {
     int workers; /* 0: as the options say */
     int64_t grace_us;
     const char *accounts; /* "{1,2}"; NULL: all */
+    bool reissue;         /* as of close_options */
 };
 
 enum closer_state { CLOSER_IDLE, CLOSER_RUNNING, CLOSER_DONE, CLOSER_FAILED };

@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "api/handlers.h"
 #include "api/http.h"
+#include "api/invoice_path.h"
 #include "api/json_text.h"
 #include "billing/credit.h"
 #include "billing/invoice.h"
@@ -118,13 +119,6 @@ int credit_create_handler(struct request *request, struct err *err)
 
 /* ---- invoices ---- */
 
-static int invoice_id_of(const struct request *request, int64_t *invoice_id, struct err *err)
-{
-    return id_parse("inv", request_param(request, "invoice"), "invoice", invoice_id, NULL) == 0
-               ? 0
-               : err_set(err, ERR_NOT_FOUND, "there is no such invoice");
-}
-
 static int change_invoice(struct request *request, bool credit, struct err *err)
 {
     static const char *const NAMES[] = {"reason", NULL};
@@ -133,7 +127,7 @@ static int change_invoice(struct request *request, bool credit, struct err *err)
     const char *reason = NULL;
     cJSON *tree = NULL;
     int64_t invoice_id = 0;
-    int rc = invoice_id_of(request, &invoice_id, err);
+    int rc = invoice_path_id(request, &invoice_id, err);
     if (rc == 0) {
         rc = request_json(request, NAMES, &tree, err);
     }

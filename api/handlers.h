@@ -59,6 +59,7 @@ int bill_handler(struct request *request, struct err *err);
 int bill_all_handler(struct request *request, struct err *err);
 int invoice_list_handler(struct request *request, struct err *err);
 int invoice_get_handler(struct request *request, struct err *err);
+int invoice_document_handler(struct request *request, struct err *err);
 int invoice_lines_handler(struct request *request, struct err *err);
 int invoice_line_records_handler(struct request *request, struct err *err);
 int invoice_void_handler(struct request *request, struct err *err);

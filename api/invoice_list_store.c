@@ -11,6 +11,7 @@ static const struct pg_stmt INVOICE_LIST = {
            "complete_through, issued_at, due_at, coalesce(refers_to, 0) AS refers_to, "
            "coalesce(encode(digest, 'hex'), '') AS digest, park_reason FROM invoice WHERE account_id = $1::int8 "
            "AND ($2::int8 = 0 OR invoice_id = $2::int8) AND ($3::int8 = 0 OR invoice_id < $3::int8) "
+           "AND ($5::text = '' OR number = $5::text) AND ($6::text = '' OR period = ($6::text || '-01')::date) "
            "ORDER BY invoice_id DESC LIMIT $4::int8",
     .expect = PG_ANY_ROWS,
 };
@@ -73,11 +74,16 @@ static int on_line(const struct pg_row *row, void *ctx, struct err *err)
     return list->on_line(&line, list->ctx, err);
 }
 
-int invoice_list_store(struct pg *pg, int64_t account_id, int64_t invoice_id, int64_t before, int64_t limit,
-                       invoice_row_fn *on_row, void *ctx, struct err *err)
+int invoice_list_store(struct pg *pg, const struct invoice_query *query, invoice_row_fn *on_row, void *ctx,
+                       struct err *err)
 {
     struct list_ctx list = {.on_row = on_row, .ctx = ctx};
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(invoice_id), PG_P_I64(before), PG_P_I64(limit),
+    const struct pg_param params[] = {PG_P_I64(query->account_id),
+                                      PG_P_I64(query->invoice_id),
+                                      PG_P_I64(query->before),
+                                      PG_P_I64(query->limit),
+                                      PG_P_TEXT(query->number != NULL ? query->number : ""),
+                                      PG_P_TEXT(query->month != NULL ? query->month : ""),
                                       PG_P_END};
     return pg_run(pg, &INVOICE_LIST, params, on_invoice, &list, NULL, err);
 }

@@ -26,10 +26,19 @@ struct invoice_line_row {
     int64_t band, amount_minor;
 };
 
+/* Which: what is 0 or NULL asks nothing. */
+struct invoice_query {
+    int64_t account_id, invoice_id;
+    const char *number; /* "INV-2026-000001" */
+    const char *month;  /* "2026-10" */
+    int64_t before;     /* ids below it */
+    int64_t limit;
+};
+
 typedef int invoice_row_fn(const struct invoice_row *row, void *ctx, struct err *err);
-/* Newest first; before 0: from the newest; invoice_id 0: all. */
-int invoice_list_store(struct pg *pg, int64_t account_id, int64_t invoice_id, int64_t before, int64_t limit,
-                       invoice_row_fn *on_row, void *ctx, struct err *err);
+/* Newest first. */
+int invoice_list_store(struct pg *pg, const struct invoice_query *query, invoice_row_fn *on_row, void *ctx,
+                       struct err *err);
 typedef int invoice_line_fn(const struct invoice_line_row *row, void *ctx, struct err *err);
 int invoice_list_store_lines(struct pg *pg, int64_t account_id, int64_t invoice_id, invoice_line_fn *on_line, void *ctx,
                              struct err *err);

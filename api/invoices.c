@@ -8,6 +8,7 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/invoice_list_store.h"
+#include "api/invoice_path.h"
 #include "api/json_text.h"
 #include "billing/money.h"
 #include "common/err.h"
@@ -89,14 +90,18 @@ int invoice_list_handler(struct request *request, struct err *err)
     struct list_ctx list = {.array = true};
     struct page page;
     char last[24];
-    if (page_get(request, &page, err) != 0) {
+    struct invoice_query query = {.account_id = request->account_id, .month = request_query(request, "month")};
+    struct month month;
+    if (page_get(request, &page, err) != 0 ||
+        (query.month != NULL && month_parse(query.month, "month", &month, err) != 0)) {
         return -1;
     }
+    query.before = strtoll(page.after, NULL, 10);
+    query.limit = page.limit + 1;
     list.left = page.limit;
     reply_json_begin(request, &list.writer);
     json_open_array(&list.writer, "items");
-    if (invoice_list_store(request->pg, request->account_id, 0, strtoll(page.after, NULL, 10), page.limit + 1,
-                           on_invoice, &list, err) != 0) {
+    if (invoice_list_store(request->pg, &query, on_invoice, &list, err) != 0) {
         return -1;
     }
     (void)snprintf(last, sizeof last, "%lld", (long long)list.last);
@@ -108,12 +113,12 @@ int invoice_list_handler(struct request *request, struct err *err)
 /* The members of the one invoice of the path, into the object that is open. */
 static int invoice_find(struct request *request, struct list_ctx *list, int64_t *invoice_id, struct err *err)
 {
-    if (id_parse("inv", request_param(request, "invoice"), "invoice", invoice_id, NULL) != 0) {
-        return err_set(err, ERR_NOT_FOUND, "there is no such invoice");
-    }
-    if (invoice_list_store(request->pg, request->account_id, *invoice_id, 0, 1, on_invoice, list, err) != 0) {
+    struct invoice_query query;
+    invoice_path_query(request, &query);
+    if (invoice_list_store(request->pg, &query, on_invoice, list, err) != 0) {
         return -1;
     }
+    *invoice_id = list->last;
     return list->rows == 1 ? 0 : err_set(err, ERR_NOT_FOUND, "there is no such invoice");
 }
 
@@ -178,11 +183,12 @@ int invoice_line_records_handler(struct request *request, struct err *err)
     char hex[SHA256_HEX_BYTES];
     struct month month;
     int64_t invoice_id = 0;
-    const struct report_options options = {.layout = REPORT_RECORDS, .issuer = api_get_options(request->api)->issuer};
+    struct report_options options = {.layout = REPORT_RECORDS, .issuer = api_get_options(request->api)->issuer};
     reply_json_begin(request, &list.writer);
     if (invoice_find(request, &list, &invoice_id, err) != 0 || month_parse(list.month, "month", &month, err) != 0) {
         return -1;
     }
+    options.invoice_id = invoice_id;
     buf_clear(&request->reply.body);
     bill_file_begin(&file, request);
     if (report_bill(request->pg, request->account_id, month, &options, bill_file_sink, &file, err) != 0) {

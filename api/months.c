@@ -133,11 +133,15 @@ static int read_request(struct request *request, const cJSON *tree, struct close
     int64_t workers = 0;
     int64_t hours = 0;
     if (json_get_bool(tree, "", "dry_run", false, &close->dry_run, err) != 0 ||
+        json_get_bool(tree, "", "reissue", false, &close->reissue, err) != 0 ||
         json_get_i64(tree, "", "workers", false, 1, CLOSE_WORKERS_MAX, &workers, err) != 0 ||
         json_get_i64(tree, "", "grace_hours", false, 0, CLOSER_GRACE_HOURS_MAX, &hours, err) != 0 ||
         json_get_array(tree, "", "accounts", false, &list, err) != 0 ||
         (list != NULL && read_accounts(request, list, accounts, err) != 0)) {
         return -1;
+    }
+    if (close->reissue && list == NULL) {
+        return err_field(err, "/accounts", "reissue bills credited months anew: accounts must say whose");
     }
     close->workers = (int)workers;
     close->grace_us = hours * CALENDAR_HOUR_US;
@@ -147,7 +151,7 @@ static int read_request(struct request *request, const cJSON *tree, struct close
 
 int month_close_post_handler(struct request *request, struct err *err)
 {
-    static const char *const NAMES[] = {"dry_run", "workers", "grace_hours", "accounts", NULL};
+    static const char *const NAMES[] = {"dry_run", "workers", "grace_hours", "accounts", "reissue", NULL};
     struct closer *closer = api_get_options(request->api)->closer;
     struct closer_request close = {.workers = 0};
     struct buf accounts = {0};

@@ -90,7 +90,7 @@ static const struct route ROUTES[] = {
 
     {HTTP_GET, A "/bills/{month}", SCOPE_READ, 0, 0, REPORT, bill_handler, NULL},
     {HTTP_GET, "/v1/bills/{month}", SCOPE_ADMIN, 0, 0, REPORT, bill_all_handler, NULL},
-    {HTTP_GET, A "/invoices", SCOPE_READ, 0, 0, LIST, invoice_list_handler, NULL},
+    {HTTP_GET, A "/invoices", SCOPE_READ, 0, 0, LIST " month", invoice_list_handler, NULL},
     {HTTP_GET, A "/invoices/{invoice}", SCOPE_READ, 0, 0, "", invoice_get_handler, NULL},
     {HTTP_POST, A "/invoices/{invoice}/void", SCOPE_ADMIN, CHANGE, SMALL, "", invoice_void_handler, "invoice.void"},
     {HTTP_POST, A "/invoices/{invoice}/credit", SCOPE_ADMIN, CHANGE, SMALL, "", invoice_credit_handler,
@@ -100,6 +100,7 @@ static const struct route ROUTES[] = {
     {HTTP_GET, A "/bills/{month}/verify", SCOPE_READ, 0, 0, "", bill_verify_handler, NULL},
     {HTTP_GET, "/v1/months/{month}/close", SCOPE_ADMIN, 0, 0, "", month_close_get_handler, NULL},
     {HTTP_POST, "/v1/months/{month}/close", SCOPE_ADMIN, CHANGE, SMALL, "", month_close_post_handler, "month.close"},
+    {HTTP_GET, A "/invoices/{invoice}/document", SCOPE_READ, 0, 0, REPORT, invoice_document_handler, NULL},
     {HTTP_GET, A "/invoices/{invoice}/lines", SCOPE_READ, 0, 0, "", invoice_lines_handler, NULL},
     {HTTP_GET, A "/invoices/{invoice}/lines/{line}/records", SCOPE_READ, 0, 0, "format", invoice_line_records_handler,
      NULL},

@@ -370,12 +370,44 @@ int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned sp
     return 0;
 }
 
+int bill_load_document(struct pg *pg, int64_t account_id, int64_t invoice_id, unsigned split, struct bill **bill,
+                       struct err *err)
+{
+    struct bill *self = NULL;
+    struct month month;
+    bool found = false;
+    if (bill_store_document_month(pg, account_id, invoice_id, &month, err) != 0 ||
+        start(pg, account_id, month, &self, err) != 0) {
+        return -1;
+    }
+    int rc = bill_store_document(pg, invoice_id, self, &found, err);
+    if (rc == 0 && !found) {
+        rc = err_set(err, ERR_NOT_FOUND, "there is no such invoice");
+    }
+    if (rc == 0 && self->credit_note) {
+        bill_turn(self); /* shares are of usage, which is never below nothing */
+    }
+    if (rc == 0) {
+        rc = bill_share_invoice(pg, split, self, err);
+    }
+    if (rc != 0) {
+        bill_free(&self);
+        return -1;
+    }
+    if (self->credit_note) {
+        bill_turn(self);
+    }
+    *bill = self;
+    return 0;
+}
+
 void bill_free(struct bill **bill)
 {
     if (*bill != NULL) {
         free((*bill)->lines);
         free((*bill)->shares);
         free((*bill)->buyer);
+        free((*bill)->reason);
         free(*bill);
         *bill = NULL;
     }

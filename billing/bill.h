@@ -47,6 +47,10 @@ struct bill {
     int64_t invoice_id;        /* 0 for estimates */
     char number[32];           /* "" until issued */
     int64_t issued_us, due_us; /* 0 until issued */
+    bool credit_note;          /* all quantities and amounts are the opposite of those of the invoice it takes back */
+    char counterpart[32];      /* number of that invoice; of a credited invoice, of its credit note; else "" */
+    int64_t counterpart_us;    /* when that was issued; 0: none */
+    char *reason;              /* why it was written, credited or void; NULL: nobody said */
     char digest[65];           /* of the frozen document and lines, in hex; "" until issued */
     char *buyer;               /* account.billing as it was at issue (JSON); NULL: as it is now */
     char price_book[64];
@@ -70,6 +74,13 @@ struct bill {
  */
 int bill_load(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
               struct err *err);
+/* One issued document as it is frozen: an invoice that stands, is void or credited, or a credit note. ERR_NOT_FOUND. */
+int bill_load_document(struct pg *pg, int64_t account_id, int64_t invoice_id, unsigned split, struct bill **bill,
+                       struct err *err);
+/* Every quantity and amount becomes its opposite: a credit note as the invoice it takes back, and the other way. */
+void bill_turn(struct bill *bill);
+/* The instant whose seals tell the records of a document: of its issue; of a credit note, of its invoice's. */
+int64_t bill_counted_us(const struct bill *bill);
 /* What the month would be billed at now, issued or not: for corrections, what-if and verification. */
 int bill_estimate(struct pg *pg, int64_t account_id, struct month month, unsigned split, struct bill **bill,
                   struct err *err);

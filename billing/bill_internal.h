@@ -15,6 +15,11 @@ struct bill_account {
 
 /* The issued invoice of a month that is not void: fills head and lines of bill; *found tells. */
 int bill_store_invoice(struct pg *pg, int64_t from_us, struct bill *bill, bool *found, struct err *err);
+/* The same of one document. */
+int bill_store_document(struct pg *pg, int64_t invoice_id, struct bill *bill, bool *found, struct err *err);
+/* The month of a document; ERR_NOT_FOUND. */
+int bill_store_document_month(struct pg *pg, int64_t account_id, int64_t invoice_id, struct month *month,
+                              struct err *err);
 /* Rows as of bill_store_usage, from the raw records that the seals of an instant had seen (metering/seal.h). */
 int bill_store_usage_sealed(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, unsigned split,
                             int64_t as_of_us, struct bill_usage_list *list, struct err *err);

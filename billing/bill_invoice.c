@@ -66,11 +66,11 @@ int bill_share_invoice(struct pg *pg, unsigned split, struct bill *bill, struct 
     if (rc == 0 && !adds_up(&usage, quantity)) {
         /* Late records came since: go back to those the invoice had seen. */
         struct bill_usage_list then = {0};
-        rc = bill_store_usage_sealed(pg, bill->account_id, from_us, to_us, split, bill->issued_us, &then, err);
+        rc = bill_store_usage_sealed(pg, bill->account_id, from_us, to_us, split, bill_counted_us(bill), &then, err);
         if (rc == 0 && adds_up(&then, quantity)) {
             free(usage.items);
             usage = then;
-            bill->usage_as_of_us = bill->issued_us;
+            bill->usage_as_of_us = bill_counted_us(bill);
         } else {
             free(then.items);
             rc = rc == 0 ? fit(&usage, quantity, err) : rc;
@@ -81,4 +81,31 @@ int bill_share_invoice(struct pg *pg, unsigned split, struct bill *bill, struct 
     }
     free(usage.items);
     return rc;
+}
+
+int64_t bill_counted_us(const struct bill *bill)
+{
+    return bill->credit_note && bill->counterpart_us != 0 ? bill->counterpart_us : bill->issued_us;
+}
+
+void bill_turn(struct bill *bill)
+{
+    for (int i = 0; i < bill->line_count; i++) {
+        struct rated_line *line = &bill->lines[i];
+        line->quantity = -line->quantity;
+        line->packages = -line->packages;
+        line->list_amount.value = -line->list_amount.value;
+        line->exact_amount.value = -line->exact_amount.value;
+        line->residue.value = -line->residue.value;
+        line->amount_minor = -line->amount_minor;
+    }
+    for (int i = 0; i < bill->share_count; i++) {
+        struct bill_share *share = &bill->shares[i];
+        share->quantity = -share->quantity;
+        share->exact_amount.value = -share->exact_amount.value;
+        share->amount_minor = -share->amount_minor;
+    }
+    bill->net_minor = -bill->net_minor;
+    bill->tax_minor = -bill->tax_minor;
+    bill->total_minor = -bill->total_minor;
 }

@@ -16,13 +16,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The other document of a pair: a credit note and the invoice it takes back. */
+#define DOCUMENT                                                                                                       \
+    "SELECT i.invoice_id, i.kind, i.state, i.number, i.currency, i.minor_digits, i.net_minor, i.tax_minor, "           \
+    "i.total_minor, i.price_book, i.price_version, coalesce(i.complete_through, i.issued_at) AS complete_through, "    \
+    "i.issued_at, i.due_at, i.digest, i.document::text AS document, coalesce(o.number, '') AS counterpart, "           \
+    "o.issued_at AS counterpart_at, coalesce(i.document ->> 'reason', e.reason, '') AS reason FROM invoice i "         \
+    "LEFT JOIN invoice_event e ON e.account_id = i.account_id AND e.invoice_id = i.invoice_id "                        \
+    "LEFT JOIN invoice_document o ON o.account_id = i.account_id AND o.period = i.period "                             \
+    "AND (o.invoice_id = i.refers_to OR o.refers_to = i.invoice_id) WHERE i.account_id = $1::int8 "
+
 static const struct pg_stmt INVOICE = {
     .name = "bill.invoice",
-    .sql = "SELECT invoice_id, state, number, currency, minor_digits, net_minor, tax_minor, total_minor, price_book, "
-           "price_version, coalesce(complete_through, issued_at) AS complete_through, issued_at, due_at, digest, "
-           "document::text AS document FROM invoice WHERE account_id = $1::int8 AND kind = 'invoice' "
-           "AND period = ($2::timestamptz AT TIME ZONE 'UTC')::date AND state <> 'void' "
-           "ORDER BY invoice_id DESC LIMIT 1",
+    .sql = DOCUMENT "AND i.kind = 'invoice' AND i.period = ($2::timestamptz AT TIME ZONE 'UTC')::date "
+                    "AND i.state <> 'void' ORDER BY i.invoice_id DESC LIMIT 1",
+    .expect = PG_MAYBE_ROW,
+};
+static const struct pg_stmt ONE_DOCUMENT = {
+    .name = "bill.document", .sql = DOCUMENT "AND i.invoice_id = $2::int8", .expect = PG_MAYBE_ROW};
+static const struct pg_stmt DOCUMENT_MONTH = {
+    .name = "bill.document_month",
+    .sql = "SELECT to_char(period, 'YYYY-MM') AS month FROM invoice_document WHERE account_id = $1::int8 "
+           "AND invoice_id = $2::int8",
     .expect = PG_MAYBE_ROW,
 };
 static const struct pg_stmt LINES = {
@@ -116,7 +131,9 @@ static int take_invoice(const struct pg_row *row, void *ctx, struct err *err)
     const void *digest = pg_get_bytes(row, "digest", &length);
     const char *state = pg_get_text(row, "state");
     found->any = true;
-    bill->state = strcmp(state, "credited") == 0 ? BILL_CREDITED : BILL_ISSUED;
+    bill->state = strcmp(state, "credited") == 0 ? BILL_CREDITED : strcmp(state, "void") == 0 ? BILL_VOID : BILL_ISSUED;
+    bill->credit_note = strcmp(pg_get_text(row, "kind"), "credit_note") == 0;
+    bill->counterpart_us = pg_get_time_or(row, "counterpart_at", 0);
     bill->invoice_id = pg_get_i64(row, "invoice_id");
     bill->issued_us = pg_get_time(row, "issued_at");
     bill->due_us = pg_get_time_or(row, "due_at", 0);
@@ -128,6 +145,10 @@ static int take_invoice(const struct pg_row *row, void *ctx, struct err *err)
     bill->total_minor = pg_get_i64(row, "total_minor");
     (void)text_copy(bill->number, sizeof bill->number, pg_get_text(row, "number"));
     (void)text_copy(bill->price_book, sizeof bill->price_book, pg_get_text(row, "price_book"));
+    (void)text_copy(bill->counterpart, sizeof bill->counterpart, pg_get_text(row, "counterpart"));
+    if (pg_get_text(row, "reason")[0] != '\0' && (bill->reason = strdup(pg_get_text(row, "reason"))) == NULL) {
+        return err_set(err, ERR_SYSTEM, "bill: out of memory");
+    }
     if (digest != NULL && length == SHA256_BYTES) {
         hex_encode(digest, length, bill->digest);
     }
@@ -135,20 +156,25 @@ static int take_invoice(const struct pg_row *row, void *ctx, struct err *err)
     return currency_find(pg_get_text(row, "currency"), "currency", &bill->currency, err);
 }
 
-static int take_amounts(const struct pg_row *row, struct rated_line *line, struct err *err)
+static int take_amounts(const struct pg_row *row, bool turned, struct rated_line *line, struct err *err)
 {
-    int64_t per = line->packages > 0 ? 1 : meter_per_pricing_unit(line->meter);
+    int64_t per = line->packages != 0 ? 1 : meter_per_pricing_unit(line->meter);
     if (decimal_parse(pg_get_text(row, "price"), "unit_price", PRICE_SCALE_MAX, &line->contracted_price, err) != 0 ||
         decimal_parse(pg_get_text(row, "list_price"), "list_price", PRICE_SCALE_MAX, &line->list_price, err) != 0 ||
         exact_parse(pg_get_text(row, "exact"), "exact_amount", &line->exact_amount, err) != 0 ||
         exact_parse(pg_get_text(row, "residue"), "residue", &line->residue, err) != 0) {
         return -1;
     }
+    if (turned) {
+        /* A credit note has the details of its invoice as they were. */
+        line->residue.value = -line->residue.value;
+        line->packages = -line->packages;
+    }
     line->list_amount = line->exact_amount;
     if (line->kind != LINE_USAGE && line->kind != LINE_CORRECTION) {
         return 0;
     }
-    return exact_product(line->packages > 0 ? line->packages : line->quantity, line->list_price, per,
+    return exact_product(line->packages != 0 ? line->packages : line->quantity, line->list_price, per,
                          &line->list_amount, err);
 }
 
@@ -178,14 +204,14 @@ static int take_line(const struct pg_row *row, void *ctx, struct err *err)
         return -1;
     }
     line->period_us = line->kind == LINE_CORRECTION ? pg_get_time(row, "period") : 0;
-    return take_amounts(row, line, err);
+    return take_amounts(row, bill->credit_note, line, err);
 }
 
-int bill_store_invoice(struct pg *pg, int64_t from_us, struct bill *bill, bool *any, struct err *err)
+static int store_document(struct pg *pg, const struct pg_stmt *stmt, const struct pg_param *params, struct bill *bill,
+                          bool *any, struct err *err)
 {
     struct found found = {.bill = bill};
-    const struct pg_param params[] = {PG_P_I64(bill->account_id), PG_P_TIME(from_us), PG_P_END};
-    if (pg_run(pg, &INVOICE, params, take_invoice, &found, NULL, err) != 0) {
+    if (pg_run(pg, stmt, params, take_invoice, &found, NULL, err) != 0) {
         return err_wrap(err, "bill");
     }
     *any = found.any;
@@ -196,6 +222,34 @@ int bill_store_invoice(struct pg *pg, int64_t from_us, struct bill *bill, bool *
     return pg_run(pg, &LINES, of_invoice, take_line, &found, NULL, err) == 0
                ? 0
                : err_wrap(err, "lines of %s", bill->number);
+}
+
+int bill_store_invoice(struct pg *pg, int64_t from_us, struct bill *bill, bool *any, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(bill->account_id), PG_P_TIME(from_us), PG_P_END};
+    return store_document(pg, &INVOICE, params, bill, any, err);
+}
+
+int bill_store_document(struct pg *pg, int64_t invoice_id, struct bill *bill, bool *any, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(bill->account_id), PG_P_I64(invoice_id), PG_P_END};
+    return store_document(pg, &ONE_DOCUMENT, params, bill, any, err);
+}
+
+static int take_month(const struct pg_row *row, void *ctx, struct err *err)
+{
+    return month_parse(pg_get_text(row, "month"), "month", ctx, err);
+}
+
+int bill_store_document_month(struct pg *pg, int64_t account_id, int64_t invoice_id, struct month *month,
+                              struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(invoice_id), PG_P_END};
+    *month = (struct month){.year = 0};
+    if (pg_run(pg, &DOCUMENT_MONTH, params, take_month, month, NULL, err) != 0) {
+        return err_wrap(err, "bill");
+    }
+    return month->year != 0 ? 0 : err_set(err, ERR_NOT_FOUND, "there is no such invoice");
 }
 
 int bill_store_usage_sealed(struct pg *pg, int64_t account_id, int64_t from_us, int64_t to_us, unsigned split,

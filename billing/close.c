@@ -379,6 +379,22 @@ static int check_ready(struct close *close, struct pg *pg, struct err *err)
     return 0;
 }
 
+/* What a later invoice bills of this month must not be billed again. */
+static int check_reissue(const struct close *close, struct pg *pg, struct err *err)
+{
+    char number[CLOSE_NUMBER_BYTES];
+    if (!close->range.reissue) {
+        return 0;
+    }
+    if (close_store_corrected(pg, close->range.from_us, close->options->accounts, number, err) != 0) {
+        return -1;
+    }
+    return number[0] == '\0'
+               ? 0
+               : err_set(err, ERR_CONFLICT,
+                         "%s bills corrections of this month and would be billed twice: credit it first", number);
+}
+
 static int run_passes(struct close *close, struct pg *pg, int64_t total, struct close_result *result, struct err *err)
 {
     close->result = result;
@@ -427,6 +443,7 @@ int close_month(struct pg *pg, const struct close_options *options, struct close
     int64_t total = 0;
     int rc = -1;
 
+    CHECK(!options->reissue || options->accounts != NULL);
     CHECK(options->batch >= 0 && options->batch <= CLOSE_BATCH_MAX);
     if (close == NULL) {
         return err_set(err, ERR_SYSTEM, "close: out of memory");
@@ -435,8 +452,9 @@ int close_month(struct pg *pg, const struct close_options *options, struct close
     close->batch_limit = options->batch == 0 ? CLOSE_BATCH_FIRST : options->batch;
     month_range(options->month, &close->range.from_us, &close->range.to_us);
     calendar_format_day(close->range.from_us, close->period);
+    close->range.reissue = options->reissue;
     struct close_result done = {0};
-    if (check_ready(close, pg, err) != 0 || prepare(close, pg, err) != 0 ||
+    if (check_ready(close, pg, err) != 0 || check_reissue(close, pg, err) != 0 || prepare(close, pg, err) != 0 ||
         close_store_counts(pg, close->range.from_us, &total, &done.existing, err) != 0 ||
         run_passes(close, pg, total, &done, err) != 0 ||
         close_store_parked(pg, close->range.from_us, &done.parked, err) != 0) {

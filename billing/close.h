@@ -35,6 +35,7 @@ struct close_options {
     bool skip_checks;            /* another worker did all of it: only issue */
     bool dry_run;                /* rate everything, issue and park nothing */
     const char *accounts;        /* only these, "{1,2}"; NULL: all */
+    bool reissue;                /* bill months of credited invoices anew; accounts must say whose */
     bool skip_seal;              /* the days of the month are sealed already, or there are no raw records at all */
     close_progress_fn *progress; /* may be NULL */
     void *ctx;

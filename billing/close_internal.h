@@ -30,7 +30,14 @@ struct close_batch {
 
 struct close_month_range {
     int64_t from_us, to_us;
+    bool reissue; /* an account whose invoice of the month was credited gets another */
 };
+
+#define CLOSE_NUMBER_BYTES 32
+/* The number of an invoice that stands and corrects the month though the month's own was credited: billing the month
+ * anew would bill that twice. "": there is none. */
+int close_store_corrected(struct pg *pg, int64_t from_us, const char *accounts, char number[CLOSE_NUMBER_BYTES],
+                          struct err *err);
 
 int close_store_counts(struct pg *pg, int64_t from_us, int64_t *accounts, int64_t *existing, struct err *err);
 int close_store_parked(struct pg *pg, int64_t from_us, int64_t *parked, struct err *err);

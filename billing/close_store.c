@@ -7,6 +7,7 @@
 #include "common/buf.h"
 #include "common/digest.h"
 #include "common/err.h"
+#include "common/text.h"
 #include "metering/seal.h"
 #include "schema/pg.h"
 
@@ -14,20 +15,22 @@
 #include <stdio.h>
 #include <string.h>
 
-/* An account is done when it has an invoice of the month that is not void, or is parked. OFFSET 0 keeps this a look
- * into an index for each account of a batch: as a join it was planned anew while the invoices grew, and beyond some
- * 300,000 every batch went through those of all batches before it. */
-#define NOT_DONE                                                                                                       \
+/* An account is done when it has an invoice of the month that is not void (nor credited, where the parameter named
+ * reissue says that such months are billed anew), or is parked. OFFSET 0 keeps this a look into an index for each
+ * account of a batch: as a join it was planned anew while the invoices grew, and beyond some 300,000 every batch went
+ * through those of all batches before it. */
+#define NOT_DONE(reissue)                                                                                              \
     "NOT EXISTS (SELECT FROM invoice_document d WHERE d.account_id = a.account_id AND d.period = "                     \
     "($1::timestamptz AT TIME ZONE 'UTC')::date AND d.kind = 'invoice' AND NOT EXISTS (SELECT FROM invoice_event e "   \
-    "WHERE e.account_id = d.account_id AND e.invoice_id = d.invoice_id AND e.state = 'void') OFFSET 0) "               \
+    "WHERE e.account_id = d.account_id AND e.invoice_id = d.invoice_id "                                               \
+    "AND (e.state = 'void' OR " reissue "::bool)) OFFSET 0) "                                                          \
     "AND NOT EXISTS (SELECT FROM invoice_park p WHERE p.account_id = a.account_id AND p.period = "                     \
     "($1::timestamptz AT TIME ZONE 'UTC')::date OFFSET 0) "
 
 #define LOCK_SQL                                                                                                       \
     "SELECT a.account_id FROM account a WHERE a.account_id > $2::int8 "                                                \
-    "AND ($4::int8[] IS NULL OR a.account_id = ANY ($4::int8[])) AND " NOT_DONE                                        \
-    "ORDER BY a.account_id LIMIT $3::int8 FOR NO KEY UPDATE OF a"
+    "AND ($4::int8[] IS NULL OR a.account_id = ANY ($4::int8[])) AND " NOT_DONE(                                       \
+        "$5") "ORDER BY a.account_id LIMIT $3::int8 FOR NO KEY UPDATE OF a"
 
 static const struct pg_stmt CLOSE_LOCK_FREE = {
     .name = "close.lock_free", .sql = LOCK_SQL " SKIP LOCKED", .expect = PG_ANY_ROWS};
@@ -57,7 +60,7 @@ static const struct pg_stmt CLOSE_USAGE = {
            "WHERE account_id = ANY ($3::int8[]) AND hour >= $1::timestamptz AND hour < $2::timestamptz "
            "UNION ALL SELECT * FROM provisioned_usage($3::int8[], $1::timestamptz, $2::timestamptz, "
            "$2::timestamptz - $1::timestamptz)) m GROUP BY account_id) u USING (account_id) WHERE a.account_id = ANY "
-           "($3::int8[]) AND " NOT_DONE "ORDER BY a.account_id",
+           "($3::int8[]) AND " NOT_DONE("$4") "ORDER BY a.account_id",
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt CLOSE_SEALS = {
@@ -66,6 +69,18 @@ static const struct pg_stmt CLOSE_SEALS = {
            "FROM usage_seal WHERE account_id = ANY ($3::int8[]) AND day >= ($1::timestamptz AT TIME ZONE 'UTC')::date "
            "AND day < ($2::timestamptz AT TIME ZONE 'UTC')::date ORDER BY account_id, day, run_id DESC",
     .expect = PG_ANY_ROWS,
+};
+/* Corrections of the month on later invoices that stand, of accounts whose invoice of the month was credited. */
+static const struct pg_stmt CLOSE_CORRECTED = {
+    .name = "close.corrected",
+    .sql = "SELECT i.number FROM invoice_line l JOIN invoice i USING (account_id, invoice_id) "
+           "WHERE l.account_id = ANY ($2::int8[]) AND l.kind = 'correction' "
+           "AND l.period = ($1::timestamptz AT TIME ZONE 'UTC')::date AND i.kind = 'invoice' AND i.state = 'issued' "
+           "AND EXISTS (SELECT FROM invoice c WHERE c.account_id = l.account_id AND c.kind = 'invoice' "
+           "AND c.period = l.period AND c.state = 'credited') "
+           "AND NOT EXISTS (SELECT FROM invoice c WHERE c.account_id = l.account_id AND c.kind = 'invoice' "
+           "AND c.period = l.period AND c.state = 'issued') ORDER BY i.number LIMIT 1",
+    .expect = PG_MAYBE_ROW,
 };
 static const struct pg_stmt CLOSE_COUNTS = {
     .name = "close.counts",
@@ -274,11 +289,26 @@ static int take_seal(const struct pg_row *row, void *ctx, struct err *err)
     return 0;
 }
 
+static int take_number(const struct pg_row *row, void *ctx, struct err *err)
+{
+    (void)err;
+    (void)text_copy(ctx, CLOSE_NUMBER_BYTES, pg_get_text(row, "number"));
+    return 0;
+}
+
+int close_store_corrected(struct pg *pg, int64_t from_us, const char *accounts, char number[CLOSE_NUMBER_BYTES],
+                          struct err *err)
+{
+    const struct pg_param params[] = {PG_P_TIME(from_us), PG_P_TEXT(accounts), PG_P_END};
+    number[0] = '\0';
+    return pg_run(pg, &CLOSE_CORRECTED, params, take_number, number, NULL, err);
+}
+
 int close_store_batch(struct pg *pg, const struct close_month_range *range, const char *accounts, int64_t after,
                       int limit, bool wait, struct close_batch *batch, struct err *err)
 {
-    const struct pg_param locking[] = {PG_P_TIME(range->from_us), PG_P_I64(after), PG_P_I64(limit), PG_P_TEXT(accounts),
-                                       PG_P_END};
+    const struct pg_param locking[] = {PG_P_TIME(range->from_us), PG_P_I64(after),           PG_P_I64(limit),
+                                       PG_P_TEXT(accounts),       PG_P_BOOL(range->reissue), PG_P_END};
     batch->count = 0;
     batch->locked = 0;
     batch->last_account = 0;
@@ -290,11 +320,13 @@ int close_store_batch(struct pg *pg, const struct close_month_range *range, cons
         return 0;
     }
     buf_putc(&batch->ids, '}');
-    const struct pg_param params[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
+    const struct pg_param sealed[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
                                       PG_P_TEXT(buf_text(&batch->ids)), PG_P_END};
+    const struct pg_param params[] = {PG_P_TIME(range->from_us), PG_P_TIME(range->to_us),
+                                      PG_P_TEXT(buf_text(&batch->ids)), PG_P_BOOL(range->reissue), PG_P_END};
     struct seals seals = {.batch = batch};
     if (pg_run(pg, &CLOSE_USAGE, params, take_usage, batch, NULL, err) != 0 ||
-        pg_run(pg, &CLOSE_SEALS, params, take_seal, &seals, NULL, err) != 0) {
+        pg_run(pg, &CLOSE_SEALS, sealed, take_seal, &seals, NULL, err) != 0) {
         return -1;
     }
     put_root(&seals);

@@ -1,6 +1,7 @@
 #include "billing/invoice.h"
 
 #include "billing/correction.h"
+#include "billing/invoice_notice.h"
 #include "billing/invoice_store.h"
 #include "common/err.h"
 
@@ -52,9 +53,14 @@ static int change_in_tx(struct pg *pg, void *ctx, struct err *err)
                             err) != 0) {
         return -1;
     }
-    return change->to == BILL_CREDITED ? invoice_store_credit(pg, change->account_id, change->invoice_id,
-                                                              change->reason, change->credit_note, err)
-                                       : 0;
+    if (change->to != BILL_CREDITED) {
+        return 0;
+    }
+    struct credit_note *note = change->credit_note;
+    if (invoice_store_credit(pg, change->account_id, change->invoice_id, change->reason, note, err) != 0) {
+        return -1;
+    }
+    return invoice_notice_queue(pg, change->account_id, change->account_id, note->month_us, note->issued_us, err);
 }
 
 static int run(struct pg *pg, struct change *change, struct err *err)

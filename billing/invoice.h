@@ -29,6 +29,7 @@ int invoice_void(struct pg *pg, int64_t account_id, int64_t invoice_id, const ch
 struct credit_note {
     int64_t invoice_id; /* of the credit note itself */
     char number[32];
+    int64_t month_us, issued_us;
 };
 
 /* Takes the whole invoice back: every line with the opposite sign; credits it had used are there again. */

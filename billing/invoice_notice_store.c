@@ -10,24 +10,28 @@
 /* Begins with the webhooks, of which there are few: a close of a million accounts without any costs nothing here. */
 static const struct pg_stmt INVOICE_NOTICE = {
     .name = "invoice_notice.queue",
-    .sql = "INSERT INTO webhook_delivery (account_id, delivery_id, webhook_id, event_type, body)"
-           " SELECT e.account_id, e.delivery_id, e.webhook_id, $5::text, convert_to(json_build_object("
-           "'specversion', '1.0', 'id', e.delivery_id, 'source', '/v1/accounts/acct_' || e.account_id,"
-           " 'type', $5::text, 'subject', e.number,"
-           " 'time', to_char(e.issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
-           " 'datacontenttype', 'application/json', 'data', json_build_object("
-           "'account', 'acct_' || e.account_id, 'invoice', 'inv_' || e.invoice_id, 'number', e.number, 'kind', e.kind,"
-           " 'month', to_char(e.period, 'YYYY-MM'), 'currency', e.currency,"
-           " 'net', round(e.net_minor / power(10::numeric, e.minor_digits), e.minor_digits)::text,"
-           " 'tax', round(e.tax_minor / power(10::numeric, e.minor_digits), e.minor_digits)::text,"
-           " 'total', round(e.total_minor / power(10::numeric, e.minor_digits), e.minor_digits)::text,"
-           " 'due_at', to_char(e.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
-           " 'sha256', encode(e.digest, 'hex'),"
-           " 'bill', '/v1/accounts/acct_' || e.account_id || '/bills/' || to_char(e.period, 'YYYY-MM')))::text, 'UTF8')"
-           " FROM (SELECT d.*, w.webhook_id, gen_random_uuid() AS delivery_id FROM webhook w"
-           " JOIN invoice_document d ON d.account_id = w.account_id"
-           " WHERE w.account_id BETWEEN $1::int8 AND $2::int8 AND d.period = $3::text::date"
-           " AND d.issued_at = $4::timestamptz AND (cardinality(w.events) = 0 OR $5::text = ANY (w.events))) e",
+    .sql =
+        "INSERT INTO webhook_delivery (account_id, delivery_id, webhook_id, event_type, body)"
+        " SELECT e.account_id, e.delivery_id, e.webhook_id, $5::text, convert_to(json_build_object("
+        "'specversion', '1.0', 'id', e.delivery_id, 'source', '/v1/accounts/acct_' || e.account_id,"
+        " 'type', $5::text, 'subject', e.number,"
+        " 'time', to_char(e.issued_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
+        " 'datacontenttype', 'application/json', 'data', json_build_object("
+        "'account', 'acct_' || e.account_id, 'invoice', 'inv_' || e.invoice_id, 'number', e.number, 'kind', e.kind,"
+        " 'month', to_char(e.period, 'YYYY-MM'), 'currency', e.currency,"
+        " 'net', round(e.net_minor / power(10::numeric, e.minor_digits), e.minor_digits)::text,"
+        " 'tax', round(e.tax_minor / power(10::numeric, e.minor_digits), e.minor_digits)::text,"
+        " 'total', round(e.total_minor / power(10::numeric, e.minor_digits), e.minor_digits)::text,"
+        " 'due_at', to_char(e.due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),"
+        " 'sha256', encode(e.digest, 'hex'),"
+        " 'refers_to', (SELECT o.number FROM invoice_document o WHERE o.account_id = e.account_id"
+        " AND o.invoice_id = e.refers_to),"
+        " 'bill', '/v1/accounts/acct_' || e.account_id || CASE e.kind WHEN 'credit_note' THEN '/invoices/' || e.number"
+        " || '/document' ELSE '/bills/' || to_char(e.period, 'YYYY-MM') END))::text, 'UTF8')"
+        " FROM (SELECT d.*, w.webhook_id, gen_random_uuid() AS delivery_id FROM webhook w"
+        " JOIN invoice_document d ON d.account_id = w.account_id"
+        " WHERE w.account_id BETWEEN $1::int8 AND $2::int8 AND d.period = $3::text::date"
+        " AND d.issued_at = $4::timestamptz AND (cardinality(w.events) = 0 OR $5::text = ANY (w.events))) e",
     .expect = PG_NO_ROWS,
 };
 

@@ -40,7 +40,7 @@ static const struct pg_stmt CREDIT = {
         "quantity, unit, unit_price, exact_amount, amount_minor, period, detail) SELECT l.account_id, d.note_id, "
         "l.line, l.kind, l.meter, l.band, l.price_id, l.description, -l.quantity, l.unit, l.unit_price, "
         "-l.exact_amount, -l.amount_minor, l.period, l.detail FROM invoice_line l JOIN d USING (account_id, "
-        "invoice_id)) SELECT note_id, note FROM d",
+        "invoice_id)) SELECT note_id, note, period::timestamp AT TIME ZONE 'UTC' AS month, now() AS issued_at FROM d",
     .expect = PG_ONE_ROW,
 };
 
@@ -90,6 +90,8 @@ static int take_note(const struct pg_row *row, void *ctx, struct err *err)
     struct credit_note *note = ctx;
     (void)err;
     note->invoice_id = pg_get_i64(row, "note_id");
+    note->month_us = pg_get_time(row, "month");
+    note->issued_us = pg_get_time(row, "issued_at");
     (void)text_copy(note->number, sizeof note->number, pg_get_text(row, "note"));
     return 0;
 }

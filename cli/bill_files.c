@@ -133,6 +133,7 @@ void bill_files_manifest(const char *account, const char *month, const struct bi
     for (int i = 0; i < count; i++) {
         json_open_object(&writer, NULL);
         json_put_text(&writer, "file", saved[i].name);
+        json_put_text(&writer, "document", saved[i].document[0] != '\0' ? saved[i].document : NULL);
         json_put_text(&writer, "layout", saved[i].layout);
         json_put_text(&writer, "media_type", saved[i].media_type);
         json_put_i64(&writer, "size", saved[i].bytes);

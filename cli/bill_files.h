@@ -15,10 +15,11 @@ struct buf;
 struct cli;
 struct err;
 
-#define BILL_FILES_MAX 32
+#define BILL_FILES_MAX 512
 
 struct bill_saved {
     char name[200];
+    char document[32];      /* number of the invoice or credit note it was asked for by; "": the month's bill */
     const char *layout;     /* static */
     const char *media_type; /* static */
     int64_t bytes;

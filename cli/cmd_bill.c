@@ -14,6 +14,7 @@
 
 const char cmd_bill_help[] =
     "farthing bill ACCOUNT YYYY-MM [OPTIONS]\n"
+    "farthing bill ACCOUNT NUMBER [OPTIONS]      an invoice (INV-2026-000001) or a credit note (CN-2026-000001)\n"
     "farthing bill --all YYYY-MM [OPTIONS]\n"
     "farthing bill --each YYYY-MM --out DIR [OPTIONS]\n"
     "\n"
@@ -22,7 +23,8 @@ const char cmd_bill_help[] =
     "  --focus-version V 1.2, 1.3 or 1.4 (1.4)\n"
     "  --csvw-of LAYOUT  which layout csvw describes (summary)\n"
     "  --out DIR         write DIR/ACCOUNT-YYYY-MM-LAYOUT.csv (.html, .pdf, ...) and its .sha256 instead of stdout;\n"
-    "                    without --layout every layout, with manifest.json and SHA256SUMS\n"
+    "                    without --layout every layout, and credit notes about the month, with manifest.json and\n"
+    "                    SHA256SUMS\n"
     "  --put URL         PUT each file there; {file} in it stands for the file's name (a presigned URL works)\n"
     "  --letter          paper of pdf and html is US Letter instead of A4\n"
     "  --csv-safe        guard cells that a spreadsheet would take for a formula\n"
@@ -32,26 +34,40 @@ const char cmd_bill_help[] =
     "\n"
     "The bytes are those of GET /v1/accounts/ACCOUNT/bills/YYYY-MM?layout=LAYOUT, checked against their SHA-256. A "
     "month\n"
-    "without an issued invoice is computed from the usage stored now, and says so: state is estimate.\n"
+    "without an issued invoice is computed from the usage stored now, and says so: state is estimate. A number gives\n"
+    "that document, also when it is void or credited; with --all a month has the rows of its credit notes, too.\n"
     "\n"
     "Examples:\n"
     "  farthing bill acme 2026-10\n"
     "  farthing bill acme 2026-10 --out bills/\n"
     "  farthing bill acme 2026-10 --layout pdf --out bills/\n"
+    "  farthing bill acme CN-2026-000001 --layout pdf --out bills/\n"
     "  farthing bill acme 2026-10 --put 'https://store.example/bills/{file}?signature=...'\n"
     "  farthing bill acme 2026-10 --layout records > records.csv\n";
 
 struct bill_words {
     const char *layout, *focus_version, *csvw_of, *out, *put;
     bool csv_safe, bom, letter, all, each;
-    const char *month;
+    const char *month; /* or the number of a document */
 };
+
+/* What is asked for by number; NULL: a month. */
+static const char *number_of(const struct bill_words *words)
+{
+    return words->month[0] >= '0' && words->month[0] <= '9' ? NULL : words->month;
+}
 
 /* Every layout of a month, in this order. */
 static const enum report_layout BUNDLE[] = {
     REPORT_SUMMARY, REPORT_FOCUS,   REPORT_FOCUS_INVOICE, REPORT_FOCUS_PERIOD, REPORT_FOCUS_SCHEMA,
     REPORT_AWS,     REPORT_RECORDS, REPORT_HTML,          REPORT_PDF,          REPORT_UBL,
 };
+
+/* Those a credit note has: its records are its invoice's. */
+static bool is_of_note(enum report_layout layout)
+{
+    return layout != REPORT_RECORDS && layout != REPORT_FOCUS_PERIOD && layout != REPORT_FOCUS_SCHEMA;
+}
 
 static bool is_table(enum report_layout layout)
 {
@@ -71,6 +87,8 @@ static void bill_path(const struct bill_words *words, const char *account, const
     buf_clear(path);
     if (account == NULL) {
         rest_path(path, "/v1/bills/{}", words->month);
+    } else if (number_of(words) != NULL) {
+        rest_path(path, "/v1/accounts/{}/invoices/{}/document", account, words->month);
     } else {
         rest_path(path, "/v1/accounts/{}/bills/{}", account, words->month);
     }
@@ -111,6 +129,7 @@ static int save(struct cli *cli, const struct bill_words *words, const char *acc
                    report_layout_name(csvw ? csvw_of : layout), report_file_extension(csvw ? csvw_of : layout),
                    csvw ? "-metadata.json" : "");
     *saved = (struct bill_saved){.layout = report_layout_name(layout), .media_type = report_media_type(layout)};
+    (void)snprintf(saved->document, sizeof saved->document, "%.31s", number_of(words) != NULL ? words->month : "");
     int rc = bill_files_get(cli, buf_text(&path), dir, name, is_table(layout), saved, err);
     buf_free(&path);
     if (rc != 0) {
@@ -153,36 +172,87 @@ static int save_lists(struct cli *cli, const struct bill_words *words, const cha
     return rc;
 }
 
-static int bundle(struct cli *cli, const struct bill_words *words, const char *account, const char *dir,
-                  struct bill_saved *manifest, struct err *err)
+struct bundle {
+    struct bill_saved *saved; /* BILL_FILES_MAX of them */
+    int count;
+};
+
+/* The layouts of the month or of one document; of an account or of all. */
+static int add_layouts(struct cli *cli, const struct bill_words *words, const char *account, const char *dir, bool note,
+                       struct bundle *bundle, struct err *err)
 {
-    struct bill_saved saved[BILL_FILES_MAX];
-    int count = 0;
-    if (fs_make_dirs(dir, 0755, err) != 0) {
-        return -1;
-    }
+    struct bill_saved *saved = bundle->saved;
     for (size_t i = 0; i < sizeof BUNDLE / sizeof BUNDLE[0]; i++) {
-        if (account == NULL && !is_table(BUNDLE[i]) && BUNDLE[i] != REPORT_FOCUS_SCHEMA) {
+        if ((account == NULL && !is_table(BUNDLE[i]) && BUNDLE[i] != REPORT_FOCUS_SCHEMA) ||
+            (note && !is_of_note(BUNDLE[i]))) {
             continue; /* documents of one bill */
+        }
+        if (bundle->count + 2 > BILL_FILES_MAX) {
+            return err_set(err, ERR_LIMIT, "the month has more than %d files: ask for them by number", BILL_FILES_MAX);
         }
         struct err missing = {0};
         if (BUNDLE[i] == REPORT_UBL) {
             /* Only issued invoices with both addresses have an electronic form. */
-            if (save(cli, words, account, dir, BUNDLE[i], BUNDLE[i], &saved[count], &missing) == 0) {
-                count++;
+            if (save(cli, words, account, dir, BUNDLE[i], BUNDLE[i], &saved[bundle->count], &missing) == 0) {
+                bundle->count++;
             } else if (missing.code != ERR_CONFLICT) {
                 *err = missing;
                 return -1;
             }
             continue;
         }
-        if (save(cli, words, account, dir, BUNDLE[i], BUNDLE[i], &saved[count++], err) != 0 ||
+        if (save(cli, words, account, dir, BUNDLE[i], BUNDLE[i], &saved[bundle->count++], err) != 0 ||
             (is_table(BUNDLE[i]) &&
-             save(cli, words, account, dir, REPORT_CSVW, BUNDLE[i], &saved[count++], err) != 0)) {
+             save(cli, words, account, dir, REPORT_CSVW, BUNDLE[i], &saved[bundle->count++], err) != 0)) {
             return -1;
         }
     }
-    return save_lists(cli, words, account, dir, saved, count, manifest, err);
+    return 0;
+}
+
+/* A month's documents other than its bill: invoices that were credited and billed anew, and credit notes. */
+static int add_documents(struct cli *cli, const struct bill_words *words, const char *account, const char *dir,
+                         struct bundle *bundle, struct err *err)
+{
+    const cJSON *items = NULL;
+    struct buf path = {0};
+    bool newest = true;
+    rest_path(&path, "/v1/accounts/{}/invoices", account);
+    rest_query(&path, "month", words->month);
+    int rc = cli_list(cli, buf_text(&path), &items, err);
+    buf_free(&path);
+    cJSON *list = rc == 0 ? cJSON_Duplicate(items, true) : NULL;
+    for (const cJSON *item = list != NULL ? list->child : NULL; rc == 0 && item != NULL; item = item->next) {
+        char text[64];
+        struct bill_words one = *words;
+        bool note = strcmp(cli_text(item, "kind", text), "credit_note") == 0;
+        if (strcmp(cli_text(item, "state", text), "void") == 0 || (!note && newest)) {
+            newest = newest && strcmp(cli_text(item, "state", text), "void") == 0;
+            continue; /* void: of no account; the newest is the bill itself */
+        }
+        one.month = cJSON_GetStringValue(cJSON_GetObjectItem(item, "number"));
+        rc = one.month != NULL ? add_layouts(cli, &one, account, dir, true, bundle, err) : 0;
+    }
+    cJSON_Delete(list);
+    return rc;
+}
+
+static int bundle(struct cli *cli, const struct bill_words *words, const char *account, const char *dir,
+                  struct bill_saved *manifest, struct err *err)
+{
+    struct bundle files = {.saved = calloc(BILL_FILES_MAX, sizeof *files.saved)};
+    int rc = files.saved != NULL ? fs_make_dirs(dir, 0755, err) : err_set(err, ERR_SYSTEM, "out of memory");
+    if (rc == 0) {
+        rc = add_layouts(cli, words, account, dir, number_of(words) != NULL && words->month[0] == 'C', &files, err);
+    }
+    if (rc == 0 && account != NULL && number_of(words) == NULL) {
+        rc = add_documents(cli, words, account, dir, &files, err);
+    }
+    if (rc == 0) {
+        rc = save_lists(cli, words, account, dir, files.saved, files.count, manifest, err);
+    }
+    free(files.saved);
+    return rc;
 }
 
 /* A folder for every account, and one manifest of their manifests. */
@@ -289,13 +359,17 @@ static int bill(struct cli *cli, struct err *err)
     }
     bool many = words.all || words.each;
     if (cli->words.count != (many ? 1 : 2) || (words.all && words.each)) {
-        return err_set(err, ERR_INVALID, "it is `farthing bill ACCOUNT YYYY-MM` or `farthing bill --all YYYY-MM`");
+        return err_set(err, ERR_INVALID,
+                       "it is `farthing bill ACCOUNT YYYY-MM|NUMBER` or `farthing bill --all YYYY-MM`");
     }
     if (words.each && words.out == NULL) {
         return err_field(err, "out", "--each writes many files: --out DIR says where");
     }
     const char *account = many ? NULL : cli->words.items[0];
     words.month = cli->words.items[many ? 0 : 1];
+    if (many && number_of(&words) != NULL) {
+        return err_field(err, "month", "%.40s is no month: --all and --each are about one, YYYY-MM", words.month);
+    }
     if (words.out != NULL) {
         return to_files(cli, &words, account, words.out, err);
     }

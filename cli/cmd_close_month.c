@@ -12,7 +12,8 @@
 #define POLL_MS 200
 
 const char cmd_close_month_help[] =
-    "farthing close-month YYYY-MM [--dry-run] [--accounts LIST] [--workers N] [--grace HOURS] [--no-wait]\n"
+    "farthing close-month YYYY-MM [--dry-run] [--accounts LIST [--reissue]] [--workers N] [--grace HOURS]\n"
+    "                            [--no-wait]\n"
     "\n"
     "Issues the invoices of a month that is over. It waits for nothing: while records of the month may still arrive "
     "it\n"
@@ -22,6 +23,7 @@ const char cmd_close_month_help[] =
     "\n"
     "  --dry-run        rate everything, issue nothing, say what the totals would be\n"
     "  --accounts LIST  only these, by name or id, with commas between\n"
+    "  --reissue        where the invoice of the month was credited, issue another (with --accounts)\n"
     "  --workers N      connections side by side, 1 to 16 (1)\n"
     "  --grace HOURS    not before this long after the month's end (0)\n"
     "  --no-wait        start it and return; the same command shows how far it is\n"
@@ -36,7 +38,7 @@ const char cmd_close_month_help[] =
 struct close_words {
     const char *accounts;
     int64_t workers, grace;
-    bool dry_run, no_wait;
+    bool dry_run, no_wait, reissue;
 };
 
 static void put_accounts(struct json_writer *writer, const char *list)
@@ -62,6 +64,9 @@ static int start(struct cli *cli, const struct close_words *words, const char *p
     json_writer_init(&writer, &body);
     json_open_object(&writer, NULL);
     json_put_bool(&writer, "dry_run", words->dry_run);
+    if (words->reissue) {
+        json_put_bool(&writer, "reissue", true);
+    }
     if (words->workers > 0) {
         json_put_i64(&writer, "workers", words->workers);
     }
@@ -152,9 +157,13 @@ static int close_month(struct cli *cli, struct err *err)
 {
     struct buf path = {0};
     struct close_words words = {.workers = 0};
-    const struct arg args[] = {A_FLAG("dry-run", &words.dry_run),          A_TEXT("accounts", &words.accounts),
-                               A_NUMBER("workers", &words.workers, 1, 16), A_NUMBER("grace", &words.grace, 0, 2000),
-                               A_FLAG("no-wait", &words.no_wait),          A_END};
+    const struct arg args[] = {A_FLAG("dry-run", &words.dry_run),
+                               A_TEXT("accounts", &words.accounts),
+                               A_NUMBER("workers", &words.workers, 1, 16),
+                               A_NUMBER("grace", &words.grace, 0, 2000),
+                               A_FLAG("no-wait", &words.no_wait),
+                               A_FLAG("reissue", &words.reissue),
+                               A_END};
     int rc = cli_args(cli, args, 1, 1, "YYYY-MM", err);
     if (rc == 0) {
         rest_path(&path, "/v1/months/{}/close", cli->words.items[0]);

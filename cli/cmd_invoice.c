@@ -1,32 +1,87 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "billing/money.h"
 #include "cli/cli.h"
 #include "cli/cmd.h"
 #include "cli/table.h"
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/text.h"
 
-const char cmd_invoice_help[] = "farthing invoice list ACCOUNT\n"
-                                "farthing invoice show ACCOUNT INVOICE      its lines\n"
-                                "farthing invoice verify ACCOUNT YYYY-MM    rate the month again and compare\n"
-                                "farthing invoice void ACCOUNT INVOICE --reason TEXT\n"
-                                "farthing invoice credit ACCOUNT INVOICE --reason TEXT\n"
-                                "\n"
-                                "  INVOICE   a number (INV-2026-000001) or an id (inv_7)\n"
-                                "\n"
-                                "void is for one that was not sent: the next close of its month issues another. "
-                                "credit takes one back\n"
-                                "that was, with a credit note; what it had used of credits is there again in both "
-                                "cases.\n"
-                                "\n"
-                                "The files of an invoice are `farthing bill ACCOUNT YYYY-MM`.\n"
-                                "\n"
-                                "Examples:\n"
-                                "  farthing invoice list acme\n"
-                                "  farthing invoice show acme INV-2026-000001 --json\n"
-                                "  farthing invoice verify acme 2026-10\n"
-                                "  farthing invoice credit acme INV-2026-000001 --reason \"billed in error\"\n";
+const char cmd_invoice_help[] =
+    "farthing invoice list ACCOUNT [--month YYYY-MM]   with --month: all about it, and what they add up to\n"
+    "farthing invoice show ACCOUNT INVOICE      its lines\n"
+    "farthing invoice verify ACCOUNT YYYY-MM    rate the month again and compare\n"
+    "farthing invoice void ACCOUNT INVOICE --reason TEXT\n"
+    "farthing invoice credit ACCOUNT INVOICE --reason TEXT\n"
+    "\n"
+    "  INVOICE   a number (INV-2026-000001, CN-2026-000001) or an id (inv_7)\n"
+    "\n"
+    "void is for one that was not sent: the next close of its month issues another. "
+    "credit takes one back\n"
+    "that was, with a credit note; what it had used of credits is there again in both "
+    "cases.\n"
+    "\n"
+    "The files of a month are `farthing bill ACCOUNT YYYY-MM`, of one invoice or credit note `farthing "
+    "bill\n"
+    "ACCOUNT NUMBER`.\n"
+    "\n"
+    "Examples:\n"
+    "  farthing invoice list acme\n"
+    "  farthing invoice list acme --month 2026-10\n"
+    "  farthing invoice show acme INV-2026-000001 --json\n"
+    "  farthing invoice verify acme 2026-10\n"
+    "  farthing invoice credit acme INV-2026-000001 --reason \"billed in error\"\n";
+
+/* "-12.34" as -1234 and two digits; false for what is no amount. */
+static bool amount_of(const char *text, int64_t *minor, int *digits)
+{
+    char plain[64];
+    size_t length = 0;
+    struct err ignored = {0};
+    const char *point = strchr(text, '.');
+    for (const char *at = text; *at != '\0' && length + 1 < sizeof plain; at++) {
+        if (*at != '.') {
+            plain[length++] = *at;
+        }
+    }
+    plain[length] = '\0';
+    *digits = point != NULL ? (int)strlen(point + 1) : 0;
+    return text_i64(plain, "total", -INT64_MAX, INT64_MAX, minor, &ignored) == 0;
+}
+
+/* What the documents of a month come to: void ones do not count, a credit note takes its invoice away. */
+static void sum_row(struct table *table, const cJSON *items)
+{
+    char text[64];
+    char total[MONEY_TEXT_BYTES];
+    struct currency currency = {.code = ""};
+    int64_t sum = 0;
+    const cJSON *item = NULL;
+    cJSON_ArrayForEach(item, items)
+    {
+        int64_t minor = 0;
+        int digits = 0;
+        if (strcmp(cli_text(item, "state", text), "void") == 0 ||
+            !amount_of(cli_text(item, "total", text), &minor, &digits)) {
+            continue;
+        }
+        if (currency.code[0] == '\0') {
+            (void)snprintf(currency.code, sizeof currency.code, "%.3s", cli_text(item, "currency", text));
+            currency.minor_digits = digits;
+        }
+        if (strcmp(cli_text(item, "currency", text), currency.code) != 0 || __builtin_add_overflow(sum, minor, &sum)) {
+            return; /* billed in two currencies: there is no one sum */
+        }
+    }
+    minor_format(sum, &currency, total);
+    const char *const row[] = {"", "together", "", "", total, currency.code, ""};
+    table_rule(table);
+    for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+        table_text(table, row[i]);
+    }
+}
 
 static int invoice_list(struct cli *cli, struct err *err)
 {
@@ -35,11 +90,13 @@ static int invoice_list(struct cli *cli, struct err *err)
     char text[64], time[64];
     struct buf path = {0};
     struct table table;
-    const struct arg args[] = {A_END};
+    const char *month = NULL;
+    const struct arg args[] = {A_TEXT("month", &month), A_END};
     int rc = -1;
 
     if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0) {
         rest_path(&path, "/v1/accounts/{}/invoices", cli->words.items[0]);
+        rest_query(&path, "month", month);
         rc = cli_list(cli, buf_text(&path), &items, err);
     }
     buf_free(&path);
@@ -61,6 +118,9 @@ static int invoice_list(struct cli *cli, struct err *err)
         table_text(&table, cli_text(item, "currency", text));
         cli_time(cli_text(item, "issued_at", text), time);
         table_text(&table, time);
+    }
+    if (month != NULL) {
+        sum_row(&table, items);
     }
     table_print(&table, stdout);
     table_free(&table);

@@ -1,5 +1,7 @@
 #include "reports/digits.h"
 
+#include "common/check.h"
+
 #include <string.h>
 
 #define TEN_19 UINT64_C(10000000000000000000)
@@ -107,4 +109,16 @@ int digits_i64(int64_t value, char text[MONEY_TEXT_BYTES])
     memcpy(text + at, end - count, (size_t)count);
     text[at + count] = '\0';
     return at + count;
+}
+
+void digits_turn(char text[MONEY_TEXT_BYTES])
+{
+    size_t length = strlen(text);
+    if (text[0] == '-') {
+        memmove(text, text + 1, length);
+    } else if (strpbrk(text, "123456789") != NULL) {
+        CHECK(length + 1 < MONEY_TEXT_BYTES);
+        memmove(text + 1, text, length + 1);
+        text[0] = '-';
+    }
 }

@@ -14,4 +14,7 @@ int digits_product(int64_t quantity, struct decimal price, int64_t per, char tex
 /* A whole number; the length. */
 int digits_i64(int64_t value, char text[MONEY_TEXT_BYTES]);
 
+/* A decimal number becomes its opposite; 0 stays 0. */
+void digits_turn(char text[MONEY_TEXT_BYTES]);
+
 #endif

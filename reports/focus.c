@@ -128,16 +128,19 @@ out:
     return rc;
 }
 
-int focus_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, const struct focus *focus,
-                struct err *err)
+int focus_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, int64_t invoice_id,
+                const struct focus *focus, struct err *err)
 {
     struct bill *bill = NULL;
     /* One picture: usage that arrives meanwhile would be in some of the statements and not in others. */
     if (pg_begin(pg, PG_REPEATABLE_READ, err) != 0) {
         return -1;
     }
-    int rc = bill_load(pg, account_id, month, BILL_SPLIT_FUNCTION, &bill, err);
+    int rc = report_load(pg, account_id, month, invoice_id, BILL_SPLIT_FUNCTION, &bill, err);
     if (rc == 0) {
+        if (bill->credit_note) {
+            bill_turn(bill); /* cut into rows as its invoice was; focus_row.c turns what it writes */
+        }
         rc = write_bill(csv, pg, focus, bill, err);
     }
     pg_rollback(pg);

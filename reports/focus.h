@@ -16,9 +16,10 @@ struct focus {
 };
 
 /* Cost and Usage of one account's month: rows of functions in order of name, version, memory, day; lines that are not
- * usage (fees, credits, taxes) last. The memory it takes grows with functions, not with rows. */
-int focus_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, const struct focus *focus,
-                struct err *err);
+ * usage (fees, credits, taxes) last. invoice_id as in report_load. The memory it takes grows with functions, not with
+ * rows. */
+int focus_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, int64_t invoice_id,
+                const struct focus *focus, struct err *err);
 
 /* InvoiceDetail: a row a line of an invoice; an estimate has none, for nothing was invoiced. */
 void focus_invoice_bill(struct csv *csv, const struct focus *focus, const struct bill *bill);

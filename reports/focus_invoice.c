@@ -57,6 +57,14 @@ const char *focus_category(enum line_kind kind)
     return "";
 }
 
+void focus_invoice_detail_id(const struct bill *bill, int line, char text[64])
+{
+    text[0] = '\0';
+    if (bill->number[0] != '\0') {
+        (void)snprintf(text, 64, "%s-%d", bill->number, line + 1);
+    }
+}
+
 static void put_time(struct csv *csv, int64_t at_us)
 {
     char text[CALENDAR_TEXT_BYTES] = "";
@@ -125,7 +133,7 @@ static void put_line(struct csv *csv, const struct focus *focus, const struct bi
     put_time(csv, bill->due_us);
     put_terms(csv, bill);
     csv_word(csv, "");
-    csv_word(csv, bill->number);
+    csv_word(csv, bill->credit_note ? bill->counterpart : bill->number);
     csv_row_end(csv);
 }
 

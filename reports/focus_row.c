@@ -62,14 +62,6 @@ static const char *sku_meter(enum meter meter)
     return "";
 }
 
-void focus_invoice_detail_id(const struct bill *bill, int line, char text[64])
-{
-    text[0] = '\0';
-    if (bill->number[0] != '\0') {
-        (void)snprintf(text, 64, "%s-%d", bill->number, line + 1);
-    }
-}
-
 /* ---- fields that all rows of a line share ---- */
 
 static void word(struct focus_rows *rows, struct buf *out, const char *text)
@@ -213,7 +205,7 @@ static void put_shared(struct focus_rows *rows, int index, bool whole, enum focu
         word(rows, out, focus_category(line->kind));
         break;
     case CLASS:
-        word(rows, out, line->kind == LINE_CORRECTION ? "Correction" : "");
+        word(rows, out, line->kind == LINE_CORRECTION || rows->bill->credit_note ? "Correction" : "");
         break;
     case DESCRIPTION:
         csv_cell_text(rows->csv, line->description, out);
@@ -384,6 +376,16 @@ struct costs {
     char consumed[MONEY_TEXT_BYTES], priced[MONEY_TEXT_BYTES];
 };
 
+static void turn_costs(struct costs *costs)
+{
+    digits_turn(costs->list);
+    digits_turn(costs->contracted);
+    digits_turn(costs->billed);
+    digits_turn(costs->rounding);
+    digits_turn(costs->consumed);
+    digits_turn(costs->priced);
+}
+
 static int adjust(const struct bill *bill, const struct rated_line *line, int64_t quantity, int64_t per,
                   struct costs *costs, struct err *err)
 {
@@ -435,6 +437,9 @@ int focus_rows_piece(struct focus_rows *rows, const struct focus_piece *piece, c
     if (make_costs(rows->bill, piece, &costs, err) != 0) {
         return -1;
     }
+    if (rows->bill->credit_note) {
+        turn_costs(&costs);
+    }
     if (form->text.length == 0) {
         make_template(rows, piece->line, false, form);
     }
@@ -467,6 +472,9 @@ void focus_rows_line(struct focus_rows *rows, int line)
     char amount[MONEY_TEXT_BYTES];
     make_template(rows, line, true, &form);
     minor_format(rows->bill->lines[line].amount_minor, &rows->bill->currency, amount);
+    if (rows->bill->credit_note) {
+        digits_turn(amount);
+    }
     set_days(rows, NULL);
     if (rows->bill->lines[line].period_us > 0) {
         /* A correction is about an earlier month. */

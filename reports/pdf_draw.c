@@ -102,6 +102,8 @@ static void set_font(struct pdf *pdf, const struct pdf_style *style)
     pango_font_description_free(font);
 }
 
+#define FIT_SIZE_MIN 4.0
+
 /* Left is left, whatever the direction of the text: Pango takes left for "where a line begins". */
 static PangoAlignment physical(PangoAlignment align, PangoLayout *layout)
 {
@@ -110,6 +112,19 @@ static PangoAlignment physical(PangoAlignment align, PangoLayout *layout)
         return align;
     }
     return align == PANGO_ALIGN_LEFT ? PANGO_ALIGN_RIGHT : PANGO_ALIGN_LEFT;
+}
+
+void pdf_fit(struct pdf *pdf, struct pdf_style *style, double width, const char *text)
+{
+    int natural = 0;
+    set_font(pdf, style);
+    pango_layout_set_width(pdf->layout, -1);
+    pango_layout_set_text(pdf->layout, text, -1);
+    pango_layout_get_size(pdf->layout, &natural, NULL);
+    if (natural > width * PANGO_SCALE) {
+        double size = style->size * width * PANGO_SCALE / natural * 0.98;
+        style->size = size > FIT_SIZE_MIN ? size : FIT_SIZE_MIN;
+    }
 }
 
 double pdf_text(struct pdf *pdf, const struct pdf_style *style, double x, double y, double width, const char *text,
@@ -170,6 +185,9 @@ static double cells_height(struct pdf *pdf, const struct pdf_table *table, const
         if (cells[i] != NULL && cells[i][0] != '\0') {
             double left = i == 0 ? x : x + CELL_GAP;
             double width = column->width - (i == 0 ? 0 : CELL_GAP);
+            if (column->right && own.lines_max == 1) {
+                pdf_fit(pdf, &own, width, cells[i]);
+            }
             double height = pdf_text(pdf, &own, left, y, width, cells[i], draw);
             most = height > most ? height : most;
         }

@@ -74,6 +74,8 @@ void pdf_begin(struct pdf *pdf, int pages, pdf_frame_fn *frame, void *ctx);
 int pdf_close(struct pdf *pdf, struct err *err);
 
 void pdf_ink(struct pdf *pdf, enum pdf_ink ink);
+/* Make the style small enough for text to fit into one line of width: of a number no digit may be missing. */
+void pdf_fit(struct pdf *pdf, struct pdf_style *style, double width, const char *text);
 /* Height the text takes. draw false: only measured. */
 double pdf_text(struct pdf *pdf, const struct pdf_style *style, double x, double y, double width, const char *text,
                 bool draw);

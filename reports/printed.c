@@ -36,6 +36,11 @@ bool printed_is_metered(const struct rated_line *line)
     return line->kind == LINE_USAGE || (line->kind == LINE_CORRECTION && line->quantity != 0);
 }
 
+bool printed_is_payable(const struct printed *printed)
+{
+    return printed->bill->state == BILL_ISSUED && !printed->bill->credit_note;
+}
+
 static bool is_compute(enum meter meter)
 {
     return meter == METER_COMPUTE_X86 || meter == METER_COMPUTE_ARM || meter == METER_PROVISIONED_COMPUTE_X86 ||
@@ -68,16 +73,16 @@ static void add_row(struct printed_function *to, const struct printed_function *
     to->total_minor += row->total_minor;
 }
 
-/* Most expensive first; the same cost: by work, then by name. */
+/* Most expensive first, of a credit note as well; the same cost: by work, then by name. */
 static int by_cost(const void *left, const void *right)
 {
     const struct printed_function *a = left;
     const struct printed_function *b = right;
     if (a->total_minor != b->total_minor) {
-        return a->total_minor > b->total_minor ? -1 : 1;
+        return llabs(a->total_minor) > llabs(b->total_minor) ? -1 : 1;
     }
     if (a->mb_ms != b->mb_ms) {
-        return a->mb_ms > b->mb_ms ? -1 : 1;
+        return llabs(a->mb_ms) > llabs(b->mb_ms) ? -1 : 1;
     }
     int order = strcmp(a->name, b->name);
     if (order != 0) {
@@ -171,8 +176,8 @@ static int make_days(struct printed *self, struct pg *pg, struct err *err)
     int64_t to_us = 0;
     month_range(self->bill->month, &from_us, &to_us);
     self->day_count = (int)((to_us - from_us) / CALENDAR_DAY_US);
-    if (bill_load(pg, self->bill->account_id, self->bill->month, BILL_SPLIT_FUNCTION | BILL_SPLIT_DAY, &daily, err) !=
-        0) {
+    if (report_load(pg, self->bill->account_id, self->bill->month, self->options->invoice_id,
+                    BILL_SPLIT_FUNCTION | BILL_SPLIT_DAY, &daily, err) != 0) {
         return -1;
     }
     for (int i = 0; i < daily->share_count; i++) {
@@ -192,6 +197,7 @@ static int make_days(struct printed *self, struct pg *pg, struct err *err)
 
 static void name_state(struct printed *self)
 {
+    self->heading = self->bill->credit_note ? "Taken back" : "Charges";
     switch (self->bill->state) {
     case BILL_ESTIMATE:
         self->title = "Estimate";
@@ -202,7 +208,7 @@ static void name_state(struct printed *self)
         self->stamp = "DRAFT";
         break;
     case BILL_ISSUED:
-        self->title = "Invoice";
+        self->title = self->bill->credit_note ? "Credit note" : "Invoice";
         break;
     case BILL_VOID:
         self->title = "Invoice";
@@ -272,15 +278,18 @@ int printed_load(struct pg *pg, int64_t account_id, struct month month, const st
         return err_set(err, ERR_SYSTEM, "invoice: out of memory");
     }
     self->options = options;
-    if (bill_load(pg, account_id, month, BILL_SPLIT_FUNCTION, &self->bill, err) != 0 ||
+    if (report_load(pg, account_id, month, options->invoice_id, BILL_SPLIT_FUNCTION, &self->bill, err) != 0 ||
         make_parties(self, pg, err) != 0 || make_functions(self, err) != 0) {
         goto out;
     }
     name_state(self);
     sum_sections(self);
-    make_series(self);
-    if (make_days(self, pg, err) != 0) {
-        goto out;
+    /* A credit note has no chart: its invoice has it. */
+    if (!self->bill->credit_note) {
+        make_series(self);
+        if (make_days(self, pg, err) != 0) {
+            goto out;
+        }
     }
     fold_rest(self);
     *printed = self;

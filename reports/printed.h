@@ -39,8 +39,9 @@ struct printed_day {
 struct printed {
     const struct report_options *options;
     struct bill *bill;
-    const char *title; /* "Invoice", "Estimate", ... */
-    const char *stamp; /* across the pages: "ESTIMATE", "VOID", ...; NULL: none */
+    const char *title;   /* "Invoice", "Estimate", ... */
+    const char *heading; /* over the lines */
+    const char *stamp;   /* across the pages: "ESTIMATE", "VOID", ...; NULL: none */
     struct party issuer, customer;
     int function_count; /* rows to print, most expensive first */
     struct printed_function *functions;
@@ -52,6 +53,7 @@ struct printed {
     int64_t charges_minor, corrections_minor, credits_minor; /* sums of the sections; with tax they are the total */
 };
 
+/* The month's bill, or the document of options->invoice_id. */
 int printed_load(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                  struct printed **printed, struct err *err);
 void printed_free(struct printed **printed);
@@ -60,6 +62,8 @@ void printed_free(struct printed **printed);
 enum printed_section { PRINTED_CHARGES, PRINTED_CORRECTIONS, PRINTED_CREDITS, PRINTED_TAXES };
 enum printed_section printed_section_of(const struct rated_line *line);
 bool printed_is_metered(const struct rated_line *line);
+/* Somebody is asked for money: how to pay stands on it. */
+bool printed_is_payable(const struct printed *printed);
 
 /* "1,234,567.89" and "USD 1,234,567.89"; a minus is U+2212. */
 void printed_amount(const struct printed *printed, int64_t minor, char text[PRINTED_TEXT_BYTES]);

@@ -175,6 +175,8 @@ static void head(struct buf *out, const struct printed *printed)
     fact(out, "Period", facts.period);
     fact(out, "Date of issue", facts.issued);
     fact(out, "Due", facts.due);
+    fact(out, "Takes back", facts.takes_back);
+    fact(out, "Reason", facts.reason);
     fact(out, "Usage counted through", facts.complete);
     buf_printf(out, "</dl><dl><dt>%s</dt><dd class=due>", facts.due_label);
     text(out, facts.total);
@@ -292,7 +294,8 @@ static void sum_row(struct buf *out, const char *class, const char *label, const
 static void lines(struct buf *out, const struct printed *printed)
 {
     struct printed_sum sums[PRINTED_SUMS_MAX];
-    buf_puts(out, "<h2>Charges</h2><div class=wide><table><thead><tr><th scope=col>Description</th>"
+    buf_printf(out, "<h2>%s</h2>", printed->heading);
+    buf_puts(out, "<div class=wide><table><thead><tr><th scope=col>Description</th>"
                   "<th scope=col class=n>Quantity</th><th scope=col class=n>Unit price</th>");
     buf_printf(out, "<th scope=col class=n>Amount, %s</th></tr></thead><tbody>", printed->bill->currency.code);
     for (int section = PRINTED_CHARGES; section <= PRINTED_CREDITS; section++) {
@@ -365,7 +368,7 @@ static void notes(struct buf *out, const struct printed *printed)
 {
     struct printed_facts facts;
     printed_facts(printed, &facts);
-    if (printed->issuer.payment[0] != '\0' && printed->bill->state == BILL_ISSUED) {
+    if (printed->issuer.payment[0] != '\0' && printed_is_payable(printed)) {
         buf_puts(out, "<h2>How to pay</h2><p class=note>");
         text(out, printed->issuer.payment);
         buf_puts(out, "</p>");

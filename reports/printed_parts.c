@@ -18,8 +18,16 @@ static void dates(const struct bill *bill, struct printed_facts *facts)
     if (bill->issued_us > 0) {
         printed_date(bill->issued_us, facts->issued);
     }
-    if (bill->due_us > 0) {
+    if (bill->due_us > 0 && bill->state == BILL_ISSUED && !bill->credit_note) {
         printed_date(bill->due_us, facts->due);
+    }
+    if (bill->credit_note && bill->counterpart_us > 0) {
+        char of[PRINTED_TEXT_BYTES];
+        printed_date(bill->counterpart_us, of);
+        (void)snprintf(facts->takes_back, sizeof facts->takes_back, "%s of %s", bill->counterpart, of);
+    }
+    if (bill->reason != NULL) {
+        (void)snprintf(facts->reason, sizeof facts->reason, "%s", bill->reason);
     }
     if (bill->state == BILL_ESTIMATE && bill->complete_through_us > from_us && bill->complete_through_us < to_us) {
         calendar_format(bill->complete_through_us, complete);
@@ -43,8 +51,9 @@ static void state_text(const struct printed *printed, struct printed_facts *fact
         text = "Void: nothing is to be paid on it";
         break;
     case BILL_CREDITED:
-        text = "Credited: a credit note cancels it";
-        break;
+        (void)snprintf(facts->state, sizeof facts->state, "Credited: %s takes it back, nothing is to be paid on it",
+                       printed->bill->counterpart);
+        return;
     case BILL_PARKED:
         text = "Held back: a check failed, no invoice was issued";
         break;
@@ -55,7 +64,14 @@ static void state_text(const struct printed *printed, struct printed_facts *fact
 static void notes(const struct printed *printed, struct printed_facts *facts)
 {
     const struct bill *bill = printed->bill;
-    if (printed->issuer.terms[0] != '\0') {
+    if (bill->credit_note) {
+        (void)snprintf(facts->terms, sizeof facts->terms,
+                       "This credit note takes all of invoice %s back: nothing is to be paid on either. What was paid "
+                       "on the invoice is yours again.",
+                       bill->counterpart);
+    } else if (bill->state == BILL_VOID || bill->state == BILL_CREDITED) {
+        (void)snprintf(facts->terms, sizeof facts->terms, "Nothing is due on this document.");
+    } else if (printed->issuer.terms[0] != '\0') {
         (void)snprintf(facts->terms, sizeof facts->terms, "%s", printed->issuer.terms);
     } else if (bill->state != BILL_ISSUED) {
         (void)snprintf(facts->terms, sizeof facts->terms, "Nothing is due on this document.");
@@ -72,7 +88,8 @@ static void notes(const struct printed *printed, struct printed_facts *facts)
         (void)snprintf(facts->root_label, sizeof facts->root_label, "Merkle root of the records behind it:");
     }
     if (bill->digest[0] != '\0') {
-        (void)snprintf(facts->digest_label, sizeof facts->digest_label, "SHA-256 of the invoice as issued:");
+        (void)snprintf(facts->digest_label, sizeof facts->digest_label,
+                       "SHA-256 of the %s as issued:", bill->credit_note ? "credit note" : "invoice");
     }
 }
 
@@ -85,9 +102,10 @@ void printed_facts(const struct printed *printed, struct printed_facts *facts)
     id_format("acct", bill->account_id, id);
     (void)snprintf(facts->account, sizeof facts->account, "%.63s (%s)", bill->account_name, id);
     dates(bill, facts);
-    printed_money(printed, bill->total_minor, facts->total);
+    printed_money(printed, bill->credit_note ? -bill->total_minor : bill->total_minor, facts->total);
     (void)snprintf(facts->due_label, sizeof facts->due_label, "%s",
-                   bill->state == BILL_ISSUED ? (bill->total_minor < 0 ? "In your favour" : "Amount due")
+                   bill->credit_note            ? (bill->total_minor > 0 ? "Taken back" : "In your favour")
+                   : bill->state == BILL_ISSUED ? (bill->total_minor < 0 ? "In your favour" : "Amount due")
                    : bill->state == BILL_ESTIMATE || bill->state == BILL_PARKED ? "So far"
                                                                                 : "Total");
     (void)snprintf(facts->price_list, sizeof facts->price_list, "%.63s, version %lld", bill->price_book,

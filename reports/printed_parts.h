@@ -14,6 +14,8 @@ struct printed_facts {
     char account[PRINTED_TEXT_BYTES + 64];
     char period[2 * PRINTED_TEXT_BYTES + 8];
     char issued[PRINTED_TEXT_BYTES], due[PRINTED_TEXT_BYTES], complete[PRINTED_TEXT_BYTES]; /* "" when there is none */
+    char takes_back[2 * PRINTED_TEXT_BYTES]; /* of a credit note: "INV-2026-000001 of 1 November 2026" */
+    char reason[416];                        /* why it was written, credited or void; "" */
     char due_label[32];
     char total[PRINTED_TEXT_BYTES];
     char price_list[PRINTED_TEXT_BYTES + 32];

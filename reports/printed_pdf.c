@@ -143,7 +143,7 @@ static void facts(struct paper *paper)
 {
     struct pdf *pdf = &paper->pdf;
     const struct printed *printed = paper->printed;
-    const struct pdf_style due = {
+    struct pdf_style due = {
         .size = 21, .weight = PANGO_WEIGHT_SEMIBOLD, .ink = PDF_INK, .align = PANGO_ALIGN_RIGHT, .lines_max = 1};
     struct pdf_style right = LABEL;
     double width = paper->right - paper->left;
@@ -162,8 +162,11 @@ static void facts(struct paper *paper)
     fact(paper, x[1], columns[1] - 14, &y[1], "Period", paper->facts.period);
     fact(paper, x[1], columns[1] - 14, &y[1], "Date of issue", paper->facts.issued);
     fact(paper, x[1], columns[1] - 14, &y[1], "Due", paper->facts.due);
+    fact(paper, x[1], columns[1] - 14, &y[1], "Takes back", paper->facts.takes_back);
+    fact(paper, x[1], columns[1] - 14, &y[1], "Reason", paper->facts.reason);
     fact(paper, x[1], columns[1] - 14, &y[1], "Usage counted through", paper->facts.complete);
     say(paper, &right, x[2], columns[2], &y[2], paper->facts.due_label);
+    pdf_fit(pdf, &due, columns[2], paper->facts.total);
     say(paper, &due, x[2], columns[2], &y[2], paper->facts.total);
     y[2] += 8;
     say(paper, &right, x[2], columns[2], &y[2], "Price list");
@@ -220,7 +223,7 @@ static void lines(struct paper *paper)
                                          {"Unit price", width * 0.21, true},
                                          {amount, width * 0.15, true}};
     const struct pdf_table table = {.columns = columns, .column_count = 4, .size = 9, .pad = 4.5};
-    heading(paper, "Charges", 60);
+    heading(paper, printed->heading, 60);
     pdf_table_head(&paper->pdf, &table);
     for (int section = PRINTED_CHARGES; section <= PRINTED_CREDITS; section++) {
         bool first = section != PRINTED_CHARGES;
@@ -370,7 +373,7 @@ static void notes(struct paper *paper)
 {
     const struct printed *printed = paper->printed;
     const struct pdf_style digest = {.size = 8, .weight = PANGO_WEIGHT_NORMAL, .ink = PDF_INK, .mono = true};
-    if (printed->issuer.payment[0] != '\0' && printed->bill->state == BILL_ISSUED) {
+    if (printed->issuer.payment[0] != '\0' && printed_is_payable(printed)) {
         heading(paper, "How to pay", 30);
         note(paper, &BODY, printed->issuer.payment);
     }

@@ -98,13 +98,10 @@ static int put_record(const struct usage_record *record, const char *function_na
     return 0;
 }
 
-int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, struct err *err)
+int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, int64_t counted_us,
+                  struct err *err)
 {
-    struct usage_record_query query = {.account_id = account_id, .limit = INT64_MAX};
+    struct usage_record_query query = {.account_id = account_id, .limit = INT64_MAX, .sealed_us = counted_us};
     month_range(month, &query.from_us, &query.to_us);
-    /* Of an invoice: those it was made from, not what came later. */
-    if (bill_issued_at(pg, account_id, month, &query.sealed_us, err) != 0) {
-        return -1;
-    }
     return usage_records_run(pg, &query, put_record, csv, err);
 }

@@ -8,6 +8,7 @@
 
 struct pg;
 
-int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, struct err *err);
+int records_month(struct csv *csv, struct pg *pg, int64_t account_id, struct month month, int64_t counted_us,
+                  struct err *err);
 
 #endif

@@ -94,6 +94,7 @@ struct report {
     struct pg *pg;
     struct month month;
     const struct report_options *options;
+    int64_t invoice_id; /* the document at hand; 0: the month's bill */
     struct csv csv;
     struct focus_period period; /* of REPORT_FOCUS_PERIOD */
 };
@@ -135,24 +136,68 @@ static void write_bill(struct report *report, const struct bill *bill)
     }
 }
 
-/* One account's part of the report. */
-static int write_account(int64_t account_id, void *ctx, struct err *err)
+int report_load(struct pg *pg, int64_t account_id, struct month month, int64_t invoice_id, unsigned split,
+                struct bill **bill, struct err *err)
 {
-    struct report *report = ctx;
+    return invoice_id != 0 ? bill_load_document(pg, account_id, invoice_id, split, bill, err)
+                           : bill_load(pg, account_id, month, split, bill, err);
+}
+
+static int write_records(struct report *report, int64_t account_id, struct err *err)
+{
+    struct bill *bill = NULL;
+    int64_t counted_us = 0;
+    if (report->invoice_id == 0) {
+        return bill_issued_at(report->pg, account_id, report->month, &counted_us, err) == 0
+                   ? records_month(&report->csv, report->pg, account_id, report->month, counted_us, err)
+                   : -1;
+    }
+    if (bill_load_document(report->pg, account_id, report->invoice_id, 0, &bill, err) != 0) {
+        return -1;
+    }
+    int rc = bill->credit_note
+                 ? err_set(err, ERR_CONFLICT, "%s has no records of its own: they are those of %s", bill->number,
+                           bill->counterpart)
+                 : records_month(&report->csv, report->pg, account_id, bill->month, bill_counted_us(bill), err);
+    bill_free(&bill);
+    return rc;
+}
+
+/* One account's part of the report. */
+static int write_account(struct report *report, int64_t account_id, struct err *err)
+{
     struct bill *bill = NULL;
     const struct focus focus = {.version = report->options->focus_version, .issuer = issuer_of(report->options)};
     if (report->options->layout == REPORT_RECORDS) {
-        return records_month(&report->csv, report->pg, account_id, report->month, err);
+        return write_records(report, account_id, err);
     }
     if (report->options->layout == REPORT_FOCUS) {
-        return focus_month(&report->csv, report->pg, account_id, report->month, &focus, err);
+        return focus_month(&report->csv, report->pg, account_id, report->month, report->invoice_id, &focus, err);
     }
-    if (bill_load(report->pg, account_id, report->month, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
+    if (report_load(report->pg, account_id, report->month, report->invoice_id, BILL_SPLIT_FUNCTION, &bill, err) != 0) {
         return -1;
     }
     write_bill(report, bill);
     bill_free(&bill);
     return 0;
+}
+
+static int on_document(int64_t account_id, int64_t invoice_id, void *ctx, struct err *err)
+{
+    struct report *report = ctx;
+    report->invoice_id = invoice_id;
+    int rc = write_account(report, account_id, err);
+    report->invoice_id = 0;
+    return rc;
+}
+
+/* Records are those of the month, however many documents there are about it. */
+static int on_account(int64_t account_id, bool credited, void *ctx, struct err *err)
+{
+    struct report *report = ctx;
+    return credited && report->options->layout != REPORT_RECORDS
+               ? report_store_documents(report->pg, account_id, report->month, on_document, report, err)
+               : write_account(report, account_id, err);
 }
 
 static int end(struct report *report, int rc, struct err *err)
@@ -213,7 +258,7 @@ static int write_metadata(int64_t account_id, struct month month, const struct r
 int report_bill(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                 report_sink_fn *sink, void *ctx, struct err *err)
 {
-    struct report report = {.pg = pg, .month = month, .options = options};
+    struct report report = {.pg = pg, .month = month, .options = options, .invoice_id = options->invoice_id};
     if (options->layout == REPORT_CSVW && !is_table(options->csvw_of)) {
         return err_field(err, "csvw_of", "csvw_of is %s, which is no table", LAYOUTS[options->csvw_of].name);
     }
@@ -224,7 +269,7 @@ int report_bill(struct pg *pg, int64_t account_id, struct month month, const str
         return write_printed(pg, account_id, month, options, sink, ctx, err);
     }
     begin(&report, sink, ctx);
-    return end(&report, write_account(account_id, &report, err), err);
+    return end(&report, write_account(&report, account_id, err), err);
 }
 
 int report_all(struct pg *pg, struct month month, const struct report_options *options, report_sink_fn *sink, void *ctx,
@@ -239,5 +284,5 @@ int report_all(struct pg *pg, struct month month, const struct report_options *o
                          LAYOUTS[options->layout].name);
     }
     begin(&report, sink, ctx);
-    return end(&report, report_store_accounts(pg, month, write_account, &report, err), err);
+    return end(&report, report_store_accounts(pg, month, on_account, &report, err), err);
 }

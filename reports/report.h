@@ -38,6 +38,7 @@ struct report_options {
     enum report_layout layout;
     enum report_focus_version focus_version;
     enum report_layout csvw_of;
+    int64_t invoice_id;               /* this document (invoice or credit note), not the month's bill; 0: the bill */
     const char *csvw_url;             /* file the metadata describes; NULL: as report_file_name has it */
     bool csv_safe;                    /* text cells that a spreadsheet would take for a formula get a ' in front */
     bool bom;                         /* UTF-8 byte order mark first */
@@ -61,10 +62,13 @@ const char *report_file_extension(enum report_layout layout);
 /* "acct_100000000001-2026-10-focus.csv"; account 0: "all". */
 void report_file_name(int64_t account_id, struct month month, enum report_layout layout, struct buf *name);
 
-/* One account and month: from the issued invoice when there is one, otherwise an estimate marked as such. */
+/* One account and month: from the issued invoice when there is one, otherwise an estimate marked as such. With
+ * options->invoice_id that document, whatever became of it; ERR_CONFLICT for the records of a credit note. */
 int report_bill(struct pg *pg, int64_t account_id, struct month month, const struct report_options *options,
                 report_sink_fn *sink, void *ctx, struct err *err);
-/* All accounts with anything on their bill, in order of account id, in one file: layouts that are tables only. */
+/* All accounts with anything on their bill, in order of account id, in one file: layouts that are tables only. Of an
+ * account with a credit note about the month every document that is not void stands there, in order of issue, so that
+ * the file adds up to what is owed. */
 int report_all(struct pg *pg, struct month month, const struct report_options *options, report_sink_fn *sink, void *ctx,
                struct err *err);
 

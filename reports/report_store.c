@@ -13,7 +13,9 @@
 
 static const struct pg_stmt REPORT_ACCOUNTS = {
     .name = "report.accounts",
-    .sql = "SELECT a.account_id FROM account a WHERE a.account_id > $1::int8 AND (EXISTS (SELECT 1 FROM usage_hourly u "
+    .sql = "SELECT a.account_id, EXISTS (SELECT FROM invoice_document d WHERE d.account_id = a.account_id "
+           "AND d.period = ($2::timestamptz AT TIME ZONE 'UTC')::date AND d.kind = 'credit_note') AS credited "
+           "FROM account a WHERE a.account_id > $1::int8 AND (EXISTS (SELECT 1 FROM usage_hourly u "
            "WHERE u.account_id = a.account_id AND u.hour >= $2::timestamptz AND u.hour < $3::timestamptz) "
            "OR EXISTS (SELECT 1 FROM provisioned_period v WHERE v.account_id = a.account_id "
            "AND v.starts_at < $3::timestamptz AND (v.ends_at IS NULL OR v.ends_at > $2::timestamptz)) "
@@ -26,12 +28,14 @@ static const struct pg_stmt REPORT_ACCOUNTS = {
 struct page {
     int count;
     int64_t ids[ACCOUNTS_PAGE];
+    bool credited[ACCOUNTS_PAGE];
 };
 
 static int take_id(const struct pg_row *row, void *ctx, struct err *err)
 {
     struct page *page = ctx;
     (void)err;
+    page->credited[page->count] = pg_get_bool(row, "credited");
     page->ids[page->count++] = pg_get_i64(row, "account_id");
     return 0;
 }
@@ -51,12 +55,56 @@ int report_store_accounts(struct pg *pg, struct month month, report_account_fn *
             return -1;
         }
         for (int i = 0; i < page.count; i++) {
-            if (on_account(page.ids[i], ctx, err) != 0) {
+            if (on_account(page.ids[i], page.credited[i], ctx, err) != 0) {
                 return -1;
             }
             after = page.ids[i];
         }
     } while (page.count == ACCOUNTS_PAGE);
+    return 0;
+}
+
+static const struct pg_stmt REPORT_DOCUMENTS = {
+    .name = "report.documents",
+    .sql = "SELECT invoice_id FROM invoice WHERE account_id = $1::int8 "
+           "AND period = ($2::timestamptz AT TIME ZONE 'UTC')::date AND state <> 'void' ORDER BY invoice_id "
+           "LIMIT $3::int8",
+    .expect = PG_ANY_ROWS,
+};
+
+struct documents {
+    int count;
+    int64_t ids[REPORT_DOCUMENTS_MAX + 1];
+};
+
+static int take_document(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct documents *documents = ctx;
+    (void)err;
+    documents->ids[documents->count++] = pg_get_i64(row, "invoice_id");
+    return 0;
+}
+
+int report_store_documents(struct pg *pg, int64_t account_id, struct month month, report_document_fn *on_document,
+                           void *ctx, struct err *err)
+{
+    struct documents documents = {.count = 0};
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    month_range(month, &from_us, &to_us);
+    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_TIME(from_us), PG_P_I64(REPORT_DOCUMENTS_MAX + 1),
+                                      PG_P_END};
+    if (pg_run(pg, &REPORT_DOCUMENTS, params, take_document, &documents, NULL, err) != 0) {
+        return err_wrap(err, "documents of the month");
+    }
+    if (documents.count > REPORT_DOCUMENTS_MAX) {
+        return err_set(err, ERR_LIMIT, "there are more than %d documents about this month", REPORT_DOCUMENTS_MAX);
+    }
+    for (int i = 0; i < documents.count; i++) {
+        if (on_document(account_id, documents.ids[i], ctx, err) != 0) {
+            return -1;
+        }
+    }
     return 0;
 }
 

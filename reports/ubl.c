@@ -1,5 +1,6 @@
 /*
- * ubl.c - an issued invoice as UBL 2.1 that keeps to EN 16931: what booking systems read instead of paper.
+ * ubl.c - an issued invoice or credit note as UBL 2.1 that keeps to EN 16931: what booking systems read instead of
+ * paper.
  *
  * Lines of usage are invoice lines with quantity and price; fees, discounts and corrections are lines of quantity 1 or
  * -1, for a price may not be negative; credits are allowances of the document; prepaid money is the prepaid amount. All
@@ -21,6 +22,7 @@ struct ubl {
     const struct rated_line *tax; /* the one tax; NULL: none */
     char rate[32];                /* of it, in per cent */
     int64_t lines_minor, allowances_minor, prepaid_minor;
+    const char *document; /* "Invoice" or "CreditNote": elements are named after it */
 };
 
 static void escape(struct buf *out, const char *text)
@@ -135,15 +137,22 @@ static void put_head(struct ubl *ubl)
     int64_t from_us = 0;
     int64_t to_us = 0;
     month_range(bill->month, &from_us, &to_us);
-    buf_puts(ubl->out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                       "<Invoice xmlns=\"urn:oasis:names:specification:ubl:schema:xsd:Invoice-2\" "
-                       "xmlns:cac=\"urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2\" "
+    buf_printf(ubl->out,
+               "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+               "<%s xmlns=\"urn:oasis:names:specification:ubl:schema:xsd:%s-2\" ",
+               ubl->document, ubl->document);
+    buf_puts(ubl->out, "xmlns:cac=\"urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2\" "
                        "xmlns:cbc=\"urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2\">\n");
     element(ubl, "CustomizationID", "urn:cen.eu:en16931:2017");
     element(ubl, "ID", bill->number);
     day(ubl, "IssueDate", bill->issued_us);
-    day(ubl, "DueDate", bill->due_us);
-    element(ubl, "InvoiceTypeCode", "380");
+    if (bill->credit_note) {
+        element(ubl, "CreditNoteTypeCode", "381");
+        element(ubl, "Note", bill->reason != NULL ? bill->reason : "");
+    } else {
+        day(ubl, "DueDate", bill->due_us);
+        element(ubl, "InvoiceTypeCode", "380");
+    }
     if (bill->records_root[0] != '\0') {
         buf_printf(ubl->out, "<cbc:Note>Merkle root of the records: %s</cbc:Note>", bill->records_root);
     }
@@ -154,9 +163,15 @@ static void put_head(struct ubl *ubl)
     day(ubl, "StartDate", from_us);
     day(ubl, "EndDate", to_us - 1);
     buf_puts(ubl->out, "</cac:InvoicePeriod>\n");
+    if (bill->credit_note) {
+        buf_puts(ubl->out, "<cac:BillingReference><cac:InvoiceDocumentReference>");
+        element(ubl, "ID", bill->counterpart);
+        day(ubl, "IssueDate", bill->counterpart_us);
+        buf_puts(ubl->out, "</cac:InvoiceDocumentReference></cac:BillingReference>\n");
+    }
     put_party(ubl, "AccountingSupplierParty", &printed->issuer);
     put_party(ubl, "AccountingCustomerParty", &printed->customer);
-    if (printed->issuer.payment[0] != '\0' || printed->issuer.terms[0] != '\0') {
+    if (!bill->credit_note && (printed->issuer.payment[0] != '\0' || printed->issuer.terms[0] != '\0')) {
         buf_puts(ubl->out, "<cac:PaymentTerms>");
         element(ubl, "Note", printed->issuer.payment[0] != '\0' ? printed->issuer.payment : printed->issuer.terms);
         buf_puts(ubl->out, "</cac:PaymentTerms>");
@@ -216,10 +231,11 @@ static void put_line(struct ubl *ubl, const struct rated_line *line, int number)
     char quantity[MONEY_TEXT_BYTES];
     char price[MONEY_TEXT_BYTES];
     line_numbers(ubl, line, quantity, price);
+    const char *counted = ubl->printed->bill->credit_note ? "Credited" : "Invoiced";
     buf_printf(ubl->out,
-               "<cac:InvoiceLine><cbc:ID>%d</cbc:ID><cbc:InvoicedQuantity unitCode=\"C62\">%s"
-               "</cbc:InvoicedQuantity>",
-               number, quantity);
+               "<cac:%sLine><cbc:ID>%d</cbc:ID><cbc:%sQuantity unitCode=\"C62\">%s"
+               "</cbc:%sQuantity>",
+               ubl->document, number, counted, quantity, counted);
     amount(ubl, "LineExtensionAmount", line->amount_minor);
     buf_puts(ubl->out, "<cac:Item>");
     element(ubl, "Name", line->description);
@@ -231,8 +247,8 @@ static void put_line(struct ubl *ubl, const struct rated_line *line, int number)
     put_category(ubl, "ClassifiedTaxCategory", false);
     buf_printf(ubl->out,
                "</cac:Item><cac:Price><cbc:PriceAmount currencyID=\"%s\">%s</cbc:PriceAmount></cac:Price>"
-               "</cac:InvoiceLine>\n",
-               ubl->printed->bill->currency.code, price);
+               "</cac:%sLine>\n",
+               ubl->printed->bill->currency.code, price, ubl->document);
 }
 
 /* EN 16931 has no lines below nothing: discounts and credits are allowances on the whole. */
@@ -259,6 +275,9 @@ static void take_rate(struct ubl *ubl)
 static int look(struct ubl *ubl, struct err *err)
 {
     const struct bill *bill = ubl->printed->bill;
+    if (bill->state == BILL_VOID) {
+        return err_set(err, ERR_CONFLICT, "%s is void: there is no electronic one of it", bill->number);
+    }
     if (bill->number[0] == '\0') {
         return err_set(err, ERR_CONFLICT, "the month has no issued invoice: there is no electronic one of an estimate");
     }
@@ -287,26 +306,40 @@ static int look(struct ubl *ubl, struct err *err)
     return 0;
 }
 
-int printed_ubl(const struct printed *printed, struct buf *out, struct err *err)
+static int write_document(struct ubl *ubl, struct err *err)
 {
-    struct ubl ubl = {.out = out, .printed = printed};
-    const struct bill *bill = printed->bill;
+    const struct bill *bill = ubl->printed->bill;
     int number = 0;
-    if (look(&ubl, err) != 0) {
+    if (look(ubl, err) != 0) {
         return -1;
     }
-    put_head(&ubl);
+    put_head(ubl);
     for (int i = 0; i < bill->line_count; i++) {
         if (is_allowance(&bill->lines[i])) {
-            put_allowance(&ubl, &bill->lines[i]);
+            put_allowance(ubl, &bill->lines[i]);
         }
     }
-    put_totals(&ubl);
+    put_totals(ubl);
     for (int i = 0; i < bill->line_count; i++) {
         if (is_line(&bill->lines[i])) {
-            put_line(&ubl, &bill->lines[i], ++number);
+            put_line(ubl, &bill->lines[i], ++number);
         }
     }
-    buf_puts(out, "</Invoice>\n");
-    return buf_ok(out) ? 0 : err_set(err, ERR_SYSTEM, "invoice: out of memory");
+    buf_printf(ubl->out, "</%s>\n", ubl->document);
+    return buf_ok(ubl->out) ? 0 : err_set(err, ERR_SYSTEM, "invoice: out of memory");
+}
+
+int printed_ubl(const struct printed *printed, struct buf *out, struct err *err)
+{
+    struct bill *bill = printed->bill;
+    struct ubl ubl = {.out = out, .printed = printed, .document = bill->credit_note ? "CreditNote" : "Invoice"};
+    /* The amounts of a credit note stand in it as those of its invoice: its type says which way they go. */
+    if (bill->credit_note) {
+        bill_turn(bill);
+    }
+    int rc = write_document(&ubl, err);
+    if (bill->credit_note) {
+        bill_turn(bill);
+    }
+    return rc;
 }

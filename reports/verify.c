@@ -412,7 +412,7 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
         if (rc == 0 && more && total) {
             differs(result, "row %" PRId64 ": it stands after the total; one account and month a file", reader.row);
         } else if (rc == 0 && more) {
-            rc = compare_row(result, &reader, bill, &total, err);
+            rc = verify_no_credit_note(&reader, err) == 0 ? compare_row(result, &reader, bill, &total, err) : -1;
             compare_head(result, &reader, bill, month);
             compare_constants(result, &reader, &constants);
         }

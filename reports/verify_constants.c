@@ -28,6 +28,20 @@ const char *verify_constants_row(struct verify_constants *constants, const struc
     return other;
 }
 
+int verify_no_credit_note(const struct csv_reader *reader, struct err *err)
+{
+    const char *invoice = NULL;
+    if (csv_read_field(reader, "invoice", &invoice, err) != 0) {
+        return -1;
+    }
+    if (text_starts(invoice, "CN-")) {
+        return err_set(err, ERR_INVALID,
+                       "%s is of credit note %.40s: what follows from records is the bill of the invoice it takes back",
+                       reader->name, invoice);
+    }
+    return 0;
+}
+
 int verify_stated_root(FILE *bill, const char *name, char hex[SHA256_HEX_BYTES], struct err *err)
 {
     struct csv_reader reader;

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct csv_reader;
+struct err;
 
 #define VERIFY_CONSTANTS 4
 
@@ -21,5 +22,8 @@ struct verify_constants {
 
 /* The column that is not what it is on the first row, or NULL. Older bills have fewer columns. */
 const char *verify_constants_row(struct verify_constants *constants, const struct csv_reader *reader);
+
+/* ERR_INVALID for a row of a credit note: its quantities are the opposite of what records say. */
+int verify_no_credit_note(const struct csv_reader *reader, struct err *err);
 
 #endif

@@ -117,6 +117,7 @@ LIMITS = {
     "PRICE_TAXES_MAX": ("Price books", "taxes", ""),
     "PRICE_POLICIES_MAX": ("Price books", "dated policies", ""),
     "PRICE_SCALE_MAX": ("Price books", "decimals of a price", ""),
+    "REPORT_DOCUMENTS_MAX": ("Bills", "invoices and credit notes of an account about one month, in a file of all accounts", ""),
     "PRINTED_FUNCTIONS_MAX": ("Bills", "functions on the printed bill; the rest is one row", ""),
     "PARTY_ADDRESS_LINES_MAX": ("Bills", "lines of an address", ""),
     "PARTY_DOCUMENT_BYTES_MAX": ("Bills", "issuer file", "bytes"),

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Reads the files of one month's bill with readers that are not Farthing's and compares them with each other.
 
-    bill_files.py DIR ACCOUNT MONTH [--function NAME]...
+    bill_files.py DIR ACCOUNT MONTH [--function NAME]... [--note NUMBER --of NUMBER]
 
 Python's csv and sqlite3 read every table back and give the same values again; the sums of summary, FOCUS, AWS's layout,
 InvoiceDetail and UBL are one and the same; the manifest says what the files are. Names given must be found as they are.
+Every number in the files of a credit note is the opposite of the one in its invoice's, and everything else is the same.
 """
 import argparse
 import csv
@@ -113,7 +114,13 @@ def money(node, path):
 def check_ubl(path, total):
     root = ET.parse(path).getroot()
     totals = root.find(f"{CAC}LegalMonetaryTotal")
-    lines = root.findall(f"{CAC}InvoiceLine")
+    note = root.tag == "{urn:oasis:names:specification:ubl:schema:xsd:CreditNote-2}CreditNote"
+    if not note and root.tag != "{urn:oasis:names:specification:ubl:schema:xsd:Invoice-2}Invoice":
+        fail(f"{path.name} is a {root.tag}")
+    if root.find(f"{CBC}{'CreditNote' if note else 'Invoice'}TypeCode").text != ("381" if note else "380"):
+        fail(f"{path.name}: type code")
+    lines = root.findall(f"{CAC}{'CreditNote' if note else 'Invoice'}Line")
+    total = -total if note else total
     allowances = sum(money(node, f"{CBC}Amount") for node in root.findall(f"{CAC}AllowanceCharge"))
     net = money(totals, f"{CBC}TaxExclusiveAmount")
     tax = money(root, f"{CAC}TaxTotal/{CBC}TaxAmount")
@@ -136,11 +143,49 @@ def check_ubl(path, total):
         exact = (money(node, f"{CBC}TaxableAmount") * rate / 100).quantize(D("0.01"), decimal.ROUND_HALF_UP)
         rules["BR-CO-17"] = exact == money(node, f"{CBC}TaxAmount")
     for node in lines:
-        product = money(node, f"{CBC}InvoicedQuantity") * money(node, f"{CAC}Price/{CBC}PriceAmount")
+        product = money(node, f"{CBC}{'Credited' if note else 'Invoiced'}Quantity") * money(node, f"{CAC}Price/{CBC}PriceAmount")
         rules["R120"] = rules.get("R120", True) and abs(product - money(node, f"{CBC}LineExtensionAmount")) <= D("0.02")
     broken = [name for name, kept in rules.items() if not kept]
     if broken:
         fail(f"{path.name} breaks {', '.join(broken)}")
+
+
+# Column: what a credit note has instead of what its invoice has. The others are numbers, which turn, or stay.
+OWN = {
+    "summary": {"state": "issued", "invoice": "NOTE", "records_root": None},
+    "focus": {"InvoiceId": "NOTE", "ChargeClass": "Correction", "x_BillState": "issued"},
+    "focus-invoice": {"InvoiceId": "NOTE", "ReferenceInvoiceId": "INVOICE", "PaymentTerms": "Due on receipt"},
+    "aws": {"InvoiceID": "NOTE"},
+}
+TURN = {
+    "summary": ["quantity", "exact_amount", "amount"],
+    "focus": ["BilledCost", "ConsumedQuantity", "ContractedCost", "EffectiveCost", "ListCost", "PricingCurrencyEffectiveCost",
+              "PricingQuantity", "x_RoundingAdjustment"],
+    "focus-invoice": ["BilledCost"],
+    "aws": ["UsageQuantity", "CostBeforeTax", "Credits", "TaxAmount", "TotalCost"],
+}
+TIMES = ["InvoiceDetailCreated", "InvoiceDetailLastUpdated", "InvoiceIssueDate", "PaymentDueDate", "InvoiceDate"]
+
+
+def check_note(found, account, note, invoice):
+    for layout, own in OWN.items():
+        rows = found[f"{account}-{note}-{layout}.csv"]
+        whole = found[f"{account}-{invoice}-{layout}.csv"]
+        if len(rows) != len(whole) or not rows:
+            fail(f"{layout}: {note} has {len(rows)} rows, {invoice} {len(whole)}")
+        for row, other in zip(rows, whole):
+            for column, value in row.items():
+                before = other[column]
+                if column in own:
+                    wanted = {"NOTE": note, "INVOICE": invoice, None: before}.get(own[column], own[column])
+                elif column == "InvoiceDetailId":
+                    wanted = before.replace(invoice, note)
+                elif column in TURN[layout]:
+                    wanted = before if not before or D(before) == 0 else before[1:] if before[0] == "-" else "-" + before
+                else:
+                    wanted = value if column in TIMES else before
+                if value != wanted:
+                    fail(f"{layout} of {note}: {column} is {value!r}, not {wanted!r}")
 
 
 def main():
@@ -150,6 +195,8 @@ def main():
     parser.add_argument("month")
     parser.add_argument("--function", action="append", default=[])
     parser.add_argument("--name")
+    parser.add_argument("--note")
+    parser.add_argument("--of")
     words = parser.parse_args()
     found = tables(words.dir)
     prefix = f"{words.account}-{words.month}"
@@ -161,6 +208,15 @@ def main():
             fail(f"function {name!r} does not come back as it is")
     if words.name and {row["BillingAccountName"] for row in found[f"{prefix}-focus.csv"]} != {words.name}:
         fail("the account's name does not come back as it is")
+    if words.note:
+        check_note(found, words.account, words.note, words.of)
+        for number in (words.note, words.of):
+            document = words.dir / f"{words.account}-{number}-ubl.xml"
+            check_ubl(document, check_sums(found, f"{words.account}-{number}"))
+        reference = ET.parse(words.dir / f"{words.account}-{words.note}-ubl.xml").find(
+            f"{CAC}BillingReference/{CAC}InvoiceDocumentReference/{CBC}ID")
+        if reference is None or reference.text != words.of:
+            fail(f"the electronic {words.note} does not name {words.of}")
     ubl = words.dir / f"{prefix}-ubl.xml"
     if ubl.exists():
         check_ubl(ubl, total)

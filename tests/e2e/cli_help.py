@@ -80,7 +80,7 @@ def check_examples(name, text, folder):
 def selftest(folder):
     wrong, _ = check_examples("usage", "x\nExamples:\n  farthing usage acme --mnth 2026-10\n", folder)
     assert len(wrong) == 1 and "did you mean" in wrong[0], wrong
-    assert len(check_options("close-month", "farthing close-month YYYY-MM [--dry-run] [--accounts LIST] [--workers N]")) == 2
+    assert len(check_options("close-month", "farthing close-month YYYY-MM [--dry-run] [--accounts LIST] [--workers N]")) == 3
     assert any("sett" not in line and " set is" in line for line in check_options("quota", "farthing quota show ACCOUNT\n"))
 
 

@@ -3,6 +3,7 @@
 #         give the same values back; the sums of all layouts and of the electronic invoice are one; files of a closed month
 #         are the same when written again; --put sends them. Names begin with = + - @, have quotes, commas, line breaks,
 #         emoji, right-to-left text and 255 characters.
+#         A credit note and what is billed after it are documents like others, and a month adds up with them.
 # Method: a node with usage put in by SQL, one month closed; readers that are not Farthing's.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -110,6 +111,59 @@ for file in "$scratch"/bill/*.csv; do
         equal libreoffice "$file" "$scratch/office/$base"
     fi
 done
+# A credit note: documents of its own, the opposite of its invoice in every layout; then the month is billed anew, and all
+# that stands adds up to the new invoice. A void invoice and a credited one say on paper what they are.
+invoice=$("$farthing" invoice list acme --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["items"][0]["number"])')
+"$farthing" invoice credit acme "$invoice" --reason "the discount <b> & all was missing" >"$scratch/said"
+note=$(grep -o 'CN-[0-9-]*' "$scratch/said") || fail "no credit note: $(cat "$scratch/said")"
+"$farthing" bill acme 2026-10 --out "$scratch/credited" >/dev/null
+"$farthing" bill acme "$invoice" --out "$scratch/credited-alone" >/dev/null
+"$farthing" bill --all 2026-10 --out "$scratch/credited-all" >/dev/null
+balance() { # FILE.csv: sum and sums by document
+    python3 -c 'import csv,sys
+from decimal import Decimal as D
+sums = {}
+for r in csv.DictReader(open(sys.argv[1], newline="")): sums[r["InvoiceId"]] = sums.get(r["InvoiceId"], D(0)) + D(r["BilledCost"])
+print(sum(sums.values()).quantize(D("0.01")), " ".join(f"{k}={v.quantize(D(str(0.01)))}" for k, v in sums.items()))' "$1"
+}
+total=$("$farthing" invoice show acme "$invoice" --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["total"])')
+[[ $(balance "$scratch/credited-all/all-2026-10-focus.csv") == "0.00 $invoice=$total $note=-$total" ]] || fail "a credited month is not nothing"
+[[ $(balance "$scratch/credited-all/all-2026-10-focus-invoice.csv") == "0.00 $invoice=$total $note=-$total" ]] || fail "InvoiceDetail of it"
+"$farthing" close-month 2026-10 | grep -q "^2026-10: 0 invoices" || fail "a credited month is billed anew without being asked"
+! "$farthing" close-month 2026-10 --reissue 2>"$scratch/said" || fail "--reissue for everybody"
+grep -q "accounts must say whose" "$scratch/said" || fail "--reissue: $(cat "$scratch/said")"
+"$farthing" close-month 2026-10 --accounts acme --reissue | grep -q "^2026-10: 1 invoice issued now" || fail "--reissue"
+"$farthing" close-month 2026-10 --accounts acme --reissue | grep -q "^2026-10: 0 invoices" || fail "--reissue twice"
+again=$("$farthing" invoice list acme --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["items"][0]["number"])')
+"$farthing" invoice list acme --month 2026-10 | grep -Eq "together +- +- +$total" || fail "the month's documents are not added up"
+"$farthing" bill acme 2026-10 --out "$scratch/anew" >/dev/null
+check "$scratch/anew"
+python3 "$here/bill_files.py" "$scratch/anew" acme 2026-10 --note "$note" --of "$invoice" || fail "the credit note"
+"$farthing" bill --all 2026-10 --layout focus >"$scratch/all.csv"
+[[ $(balance "$scratch/all.csv") == "$total $invoice=$total $note=-$total $again=$total" ]] || fail "billed anew: $(balance "$scratch/all.csv")"
+cmp <("$farthing" bill acme "$note" --layout aws) "$scratch/anew/acme-$note-aws.csv" || fail "one document by its number"
+curl -fsS -H "Authorization: Bearer $FARTHING_KEY" -D "$scratch/headers" -o "$scratch/plain" "$FARTHING_URL/v1/accounts/acme/invoices/$note/document?layout=pdf"
+cmp "$scratch/plain" "$scratch/anew/acme-$note-pdf.pdf" || fail "the document over REST"
+grep -qi "filename=\"acme-$note-pdf.pdf\"" "$scratch/headers" || fail "its name"
+! "$farthing" bill acme "$note" --layout records 2>"$scratch/said" || fail "records of a credit note"
+grep -q "they are those of $invoice" "$scratch/said" || fail "records: $(cat "$scratch/said")"
+! "$farthing" verify <("$farthing" bill acme "$note") --records "$scratch/anew/acme-2026-10-records.csv" >"$scratch/said" 2>&1 || fail "verify of a credit note"
+grep -q "credit note" "$scratch/said" || fail "verify of a credit note says: $(cat "$scratch/said")"
+"$farthing" invoice void acme "$again" --reason "never sent" >/dev/null
+"$farthing" bill acme "$again" --out "$scratch/void" >/dev/null
+says() { # FILE.pdf WORDS...: the words are on the paper
+    local text word
+    text=$(pdftotext "$1" - | tr -s ' \n' ' ')
+    for word in "${@:2}"; do [[ $text == *"$word"* ]] || fail "$1 does not say \"$word\""; done
+}
+says "$scratch/anew/acme-$note-pdf.pdf" "Credit note" "$note" "Taken back" "In your favour" "the discount <b> & all was missing" "$invoice of"
+says "$scratch/anew/acme-$invoice-pdf.pdf" "Credited: $note takes it back" "Nothing is due"
+says "$scratch/void/acme-$again-pdf.pdf" "Void: nothing is to be paid" "never sent"
+grep -q "the discount &lt;b&gt; &amp; all" "$scratch/anew/acme-$note-html.html" || fail "the page of a credit note"
+grep -q "CREDITED" "$scratch/anew/acme-$invoice-html.html" && grep -q "VOID" "$scratch/void/acme-$again-html.html" || fail "pages are not marked"
+! grep -q "How to pay" "$scratch/void/acme-$again-html.html" "$scratch/anew/acme-$note-html.html" "$scratch/anew/acme-$invoice-html.html" ||
+    fail "a document nobody has to pay says how to pay"
+
 command -v sqlite3 >/dev/null || echo "sqlite3 is missing: not tried"
 command -v soffice >/dev/null || echo "LibreOffice is missing: not tried"
 echo "bill files: fine"

@@ -7,18 +7,21 @@ import { readCost } from "./money.js";
 const FILES = [["pdf", "PDF"], ["html", "HTML"]];
 const DATA = [["summary", "Summary CSV"], ["focus", "FOCUS CSV"], ["aws", "AWS CSV"], ["records", "Records CSV"]];
 
-// Buttons that download a month; the data files are behind "CSV".
-export function downloads(ui, account, month) {
+// Buttons that download a month, or one invoice or credit note; the data files are behind "CSV".
+export function downloads(ui, account, month, invoice) {
+  const path = `/v1/accounts/${enc(account)}/${invoice?.id ? `invoices/${enc(invoice.id)}/document` : `bills/${month}`}`;
+  const what = invoice?.number ?? f.monthName(month), key = invoice?.id ?? month;
+  const data = invoice?.kind === "credit_note" ? DATA.filter(([layout]) => layout !== "records") : DATA; // its records are its invoice's
   const fetchFile = async (layout) => {
     try {
-      say(`${await ui.api.download(`/v1/accounts/${enc(account)}/bills/${month}?layout=${layout}`, `bill-${month}`)} is downloaded.`);
+      say(`${await ui.api.download(`${path}?layout=${layout}`, `bill-${key}`)} is downloaded.`);
     } catch (error) {
       ui.toast(error instanceof Problem ? error.message : "The file could not be fetched.");
     }
   };
-  const button = ([layout, label]) => h("button", { type: "button", class: "small", "data-focus": `dl-${month}-${layout}`, "aria-label": `${label} of ${f.monthName(month)}`, onclick: () => fetchFile(layout) }, label);
+  const button = ([layout, label]) => h("button", { type: "button", class: "small", "data-focus": `dl-${key}-${layout}`, "aria-label": `${label} of ${what}`, onclick: () => fetchFile(layout) }, label);
   return h("span", { class: "downloads" }, FILES.map(button),
-    h("details", { class: "menu", "data-focus": `more-${month}` }, h("summary", { class: "small", "aria-label": `CSV files of ${f.monthName(month)}` }, "CSV"), h("div", {}, DATA.map(button))));
+    h("details", { class: "menu", "data-focus": `more-${key}` }, h("summary", { class: "small", "aria-label": `CSV files of ${what}` }, "CSV"), h("div", {}, data.map(button))));
 }
 
 function list(data, ui) {
@@ -37,7 +40,7 @@ function list(data, ui) {
       { name: "net", label: "Net", right: true, cell: (r) => (r.net ? money.get(r.currency)(r.net) : "–") },
       { name: "tax", label: "Tax", right: true, cell: (r) => (r.tax ? money.get(r.currency)(r.tax) : "–") },
       { name: "total", label: "Total", right: true, cell: (r) => h("strong", {}, r.total ? money.get(r.currency)(r.total) : "–") },
-      { name: "files", label: "Download", wide: true, cell: (r) => downloads(ui, ui.account, r.month) },
+      { name: "files", label: "Download", wide: true, cell: (r) => downloads(ui, ui.account, r.month, r) },
     ],
   });
 }
@@ -112,7 +115,7 @@ export function invoicePage(ui, id) {
   const update = (data) => {
     verify.month = data.invoice.month;
     show(parts.invoice, data.invoice, () => [h("div", { class: "controls" }, h("p", { class: "huge" }, f.money(data.invoice.total, data.invoice.currency), " ", h("small", { class: "mono muted" }, data.invoice.number ?? "not issued")),
-      downloads(ui, ui.account, data.invoice.month)), facts(data.invoice)]);
+      downloads(ui, ui.account, data.invoice.month, data.invoice)), facts(data.invoice)]);
     show(parts.lines, data.items, () => lineTable(data.items, data.invoice.currency, data.invoice.total, `Lines of ${data.invoice.number}`));
   };
   return { title: "Invoice", page, load, update, every: 60000 };
