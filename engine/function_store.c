@@ -45,11 +45,15 @@ static const struct pg_stmt FUNCTION_USE = {
     .expect = PG_ONE_ROW,
 };
 
+/* A function that only another runtime reported moves here and keeps its usage. No row: it is here already. */
 static const struct pg_stmt FUNCTION_INSERT = {
     .name = "function.insert",
     .sql = "INSERT INTO function (account_id, function_id, name, tags) "
-           "VALUES ($1::int8, nextval('function_id_seq'), $2::text, $3::jsonb) RETURNING function_id",
-    .expect = PG_ONE_ROW,
+           "VALUES ($1::int8, nextval('function_id_seq'), $2::text, $3::jsonb) "
+           "ON CONFLICT (account_id, name) WHERE deleted_at IS NULL "
+           "DO UPDATE SET origin = 'farthing', tags = excluded.tags WHERE function.origin = 'external' "
+           "RETURNING function_id",
+    .expect = PG_MAYBE_ROW,
 };
 
 static const struct pg_stmt FUNCTION_TAGS_SET = {
@@ -468,9 +472,13 @@ static int create_body(struct pg *pg, void *ctx, struct err *err)
         check_limits(pg, f, true, change, err) != 0 || put_code(pg, writing, err) != 0) {
         return -1;
     }
-    if (pg_run(pg, &FUNCTION_INSERT, params, read_id, &f->function_id, NULL, err) != 0) {
-        if (err != NULL && err->code == ERR_CONFLICT) {
-            (void)err_field(err, "/name", "function %s exists already", f->name);
+    int64_t rows = 0;
+    if (pg_run(pg, &FUNCTION_INSERT, params, read_id, &f->function_id, &rows, err) != 0) {
+        return -1;
+    }
+    if (rows == 0) {
+        (void)err_field(err, "/name", "function %s exists already", f->name);
+        if (err != NULL) {
             err->code = ERR_CONFLICT;
         }
         return -1;

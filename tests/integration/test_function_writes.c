@@ -102,6 +102,40 @@ START_TEST(what_is_no_part_of_the_code_makes_no_new_revision)
 }
 END_TEST
 
+#define EVENT                                                                                                          \
+    "{\"specversion\":\"1.0\",\"type\":\"t\",\"source\":\"s\",\"id\":\"1\",\"subject\":\"acme/moves\",\"data\":{"      \
+    "\"duration_ms\":5,\"memory_mb\":128}}"
+
+START_TEST(a_function_that_another_runtime_reported_moves_here)
+{
+    char key[80];
+    char id[2][80];
+    static const char MOVES[] = "{\"name\":\"moves\",\"runtime\":\"provided\",\"handler\":\"x\",\"code\":\"" CODE "\"}";
+    api_make("POST", "/v1/accounts/acme/keys", "{\"scope\":\"account\"}", "key", key, sizeof key);
+    /* The tenant's own key reports: new, again, and with the operator's after it. */
+    const char *const keys[] = {key, key, API_TEST_ADMIN};
+    for (int i = 0; i < 3; i++) {
+        char bearer[100];
+        (void)snprintf(bearer, sizeof bearer, "Bearer %s", keys[i]);
+        struct api_answer answer = api_ask_as(bearer, "POST", "/v1/events",
+                                              "Content-Type: application/cloudevents+json", EVENT, strlen(EVENT));
+        ck_assert_msg(answer.status == 202, "%s", buf_text(&answer.body));
+        ck_assert_ptr_nonnull(strstr(buf_text(&answer.body), i == 0 ? "\"accepted\":1" : "\"duplicates\":1"));
+        api_answer_free(&answer);
+    }
+    api_make("POST", FUNCTIONS, MOVES, "id", id[0], sizeof id[0]);
+    struct api_answer twice = api_ask(API_TEST_ADMIN, "POST", FUNCTIONS, MOVES);
+    ck_assert_int_eq(twice.status, 409);
+    ck_assert_ptr_nonnull(strstr(buf_text(&twice.body), "exists already"));
+    api_answer_free(&twice);
+    struct api_answer found = api_ask(API_TEST_ADMIN, "GET", FUNCTIONS "/moves", NULL);
+    ck_assert_int_eq(found.status, 200);
+    api_text(&found, "id", id[1], sizeof id[1]);
+    ck_assert_str_eq(id[0], id[1]);
+    api_answer_free(&found);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("function_writes");
@@ -110,6 +144,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_function_that_may_not_reserve_is_not_made);
     tcase_add_test(tcase, a_change_is_made_as_a_whole_or_not_at_all);
+    tcase_add_test(tcase, a_function_that_another_runtime_reported_moves_here);
     tcase_add_test(tcase, what_is_no_part_of_the_code_makes_no_new_revision);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -9,6 +9,7 @@
 #include "billing/invoice.h"
 #include "billing/price_book.h"
 #include "common/buf.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/fs.h"
 #include "common/uuid.h"
@@ -142,6 +143,14 @@ static void same(const struct buf *now, const struct buf *then)
                   then->data + from);
 }
 
+/* Numbers carry the year of the day they are given out on, which is today's. */
+static void is_number(const char *number, const char *series, int count)
+{
+    char want[40];
+    (void)snprintf(want, sizeof want, "%s-%04d-%06d", series, month_of(clock_wall_us()).year, count);
+    ck_assert_str_eq(number, want);
+}
+
 START_TEST(an_issued_bill_does_not_change)
 {
     use_it(OCTOBER, 1, 100);
@@ -151,7 +160,7 @@ START_TEST(an_issued_bill_does_not_change)
     ck_assert_int_eq(close_it(OCTOBER).issued, 1);
     struct bill *issued = bill_of(OCTOBER);
     ck_assert_int_eq(issued->state, BILL_ISSUED);
-    ck_assert_str_eq(issued->number, "INV-2026-000001");
+    is_number(issued->number, "INV", 1);
     ck_assert_int_eq(issued->total_minor, before->total_minor);
     ck_assert_int_eq(issued->line_count, before->line_count);
     ck_assert_int_eq(issued->share_count, before->share_count);
@@ -276,7 +285,7 @@ START_TEST(credits_are_used_in_order_and_come_back)
     bill_free(&bill);
     ck_assert_int_eq(close_it(OCTOBER).issued, 1);
     bill = bill_of(OCTOBER);
-    ck_assert_str_eq(bill->number, "INV-2026-000002");
+    is_number(bill->number, "INV", 2);
     ck_assert_int_eq(bill->total_minor, 100);
     bill_free(&bill);
     ck_assert_int_ne(pg_script(pg, "UPDATE account_credit SET amount_minor = 1", &err), 0);
@@ -295,7 +304,7 @@ START_TEST(a_credit_note_takes_an_invoice_back)
     ck_assert_int_eq(invoice_credit(pg, ACCOUNT, bill->invoice_id, "", &note, &err), -1);
     ck_assert_str_eq(err.field, "/reason");
     ck_assert_msg(invoice_credit(pg, ACCOUNT, bill->invoice_id, "billed in error", &note, &err) == 0, "%s", err.text);
-    ck_assert_str_eq(note.number, "CN-2026-000001");
+    is_number(note.number, "CN", 1);
     left = left_of();
     ck_assert_int_eq(left.minor[0], 50);
     ck_assert_int_eq(invoice_credit(pg, ACCOUNT, bill->invoice_id, "again", &note, &err), -1);
