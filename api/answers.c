@@ -1,6 +1,8 @@
 #include "api/answers.h"
 
 #include "api/http.h"
+#include "api/server.h"
+#include "api/stamper.h"
 #include "common/check.h"
 #include "common/clock.h"
 #include "common/err.h"
@@ -15,9 +17,9 @@
 
 struct answer {
     int64_t made_us;
-    bool renewed; /* one request is making the next one */
     char stamp[ANSWERS_STAMP_BYTES];
     const char *content_type;
+    bool encoded;
     struct buf body;
     int header_count;
     struct reply_header headers[REPLY_HEADERS_MAX];
@@ -27,7 +29,9 @@ struct answers {
     pthread_mutex_t lock;
     struct map *kept;
     size_t bytes;
-    int renewing;
+    struct stamper *stamper;
+    answers_hand_over_fn *hand_over;
+    int64_t claimed_until_us; /* until then one request makes the next of some answer */
 };
 
 static void answer_free(struct answer *answer)
@@ -47,29 +51,6 @@ static void free_one(const void *key, size_t key_length, void *value, void *ctx)
     answer_free(value);
 }
 
-struct answers *answers_new(void)
-{
-    struct answers *answers = calloc(1, sizeof *answers);
-    if (answers != NULL) {
-        (void)pthread_mutex_init(&answers->lock, NULL);
-        answers->kept = map_new();
-        CHECK(answers->kept != NULL);
-    }
-    return answers;
-}
-
-void answers_free(struct answers **answers)
-{
-    struct answers *self = *answers;
-    *answers = NULL;
-    if (self != NULL) {
-        map_each(self->kept, free_one, NULL);
-        map_free(&self->kept);
-        (void)pthread_mutex_destroy(&self->lock);
-        free(self);
-    }
-}
-
 /* Who asks matters as much as what: an admin's answer may say more than a tenant's. */
 static void key_of(const struct request *request, struct buf *key)
 {
@@ -82,6 +63,7 @@ static void key_of(const struct request *request, struct buf *key)
     buf_puts(key, request->uri);
     buf_putc(key, ' ');
     buf_puts(key, accept != NULL ? accept : "");
+    buf_puts(key, request_takes_gzip(request) ? " gzip" : "");
 }
 
 static void give(const struct answer *answer, struct request *request)
@@ -89,37 +71,143 @@ static void give(const struct answer *answer, struct request *request)
     struct reply *reply = &request->reply;
     reply->status = 200;
     reply->content_type = answer->content_type;
+    reply->encoded = answer->encoded;
     buf_append(&reply->body, answer->body.data, answer->body.length);
     for (int i = 0; i < answer->header_count; i++) {
         reply_header(reply, answer->headers[i].name, answer->headers[i].value);
     }
 }
 
-/* When its time is over, one request makes the next one; the others are given this one for a moment more. Otherwise all
- * who ask at that moment would do the same work, and wait for each other's. Nor do the answers of many accounts that
- * were made together have to be made anew together: that would take all workers. */
-static bool may_give(struct answers *answers, struct answer *answer, struct answer_run *run)
+enum fate { FATE_GIVE, FATE_RENEW, FATE_OLD };
+
+/* When its time is over, the first who asks makes the next one; the others are given this one for a moment more.
+ * Otherwise all who ask at that moment would do the same work, and wait for each other's. Nor are the answers of many
+ * accounts that were made together made anew together: that would take all workers. Who was to make one and never came
+ * back loses the right after ANSWERS_CLAIM_US. Locked. */
+static enum fate fate_of(const struct answers *answers, const struct answer *answer)
 {
-    int64_t age_us = clock_mono_us() - answer->made_us;
-    if (age_us >= ANSWERS_TTL_US + ANSWERS_RENEW_US || strcmp(answer->stamp, run->stamp) != 0) {
+    int64_t now_us = clock_mono_us();
+    int64_t age_us = now_us - answer->made_us;
+    if (age_us >= ANSWERS_TTL_US + ANSWERS_RENEW_US) {
+        return FATE_OLD;
+    }
+    return age_us < ANSWERS_TTL_US || now_us < answers->claimed_until_us ? FATE_GIVE : FATE_RENEW;
+}
+
+/* This request makes the next answer. Locked. */
+static void claim(struct answers *answers, struct request *request)
+{
+    answers->claimed_until_us = clock_mono_us() + ANSWERS_CLAIM_US;
+    request->renews = true;
+}
+
+/* The kept answer to a question, and its fate; FATE_OLD when there is none. Locked. */
+static enum fate look_up(struct answers *answers, const struct buf *key, const struct answer **answer)
+{
+    *answer = map_get(answers->kept, key->data, key->length);
+    return *answer != NULL ? fate_of(answers, *answer) : FATE_OLD;
+}
+
+static bool have(struct answers *answers, struct request *request)
+{
+    struct buf key = {0};
+    const struct answer *answer = NULL;
+    enum fate fate = FATE_OLD;
+    key_of(request, &key);
+    if (buf_ok(&key)) {
+        (void)pthread_mutex_lock(&answers->lock);
+        fate = look_up(answers, &key, &answer);
+        if (fate == FATE_RENEW) {
+            claim(answers, request);
+        }
+        (void)pthread_mutex_unlock(&answers->lock);
+    }
+    buf_free(&key);
+    return fate == FATE_GIVE;
+}
+
+bool answers_wait(struct answers *answers, struct request *request)
+{
+    if (!have(answers, request)) {
         return false;
     }
-    if (age_us < ANSWERS_TTL_US || answer->renewed || answers->renewing == ANSWERS_RENEWING) {
-        return true;
+    request_suspend(request);
+    return stamper_put(answers->stamper, request);
+}
+
+static bool give_kept(struct answers *answers, struct request *request, const struct buf *key, const char *stamp)
+{
+    const struct answer *answer = NULL;
+    (void)pthread_mutex_lock(&answers->lock);
+    enum fate fate = look_up(answers, key, &answer);
+    if (fate == FATE_RENEW) {
+        claim(answers, request);
     }
-    answer->renewed = true;
-    answers->renewing++;
-    run->renews = true;
-    return false;
+    bool given = fate == FATE_GIVE && strcmp(answer->stamp, stamp) == 0;
+    if (given) {
+        give(answer, request);
+    }
+    (void)pthread_mutex_unlock(&answers->lock);
+    return given;
+}
+
+static void on_stamp(struct request *request, const char *stamp, void *ctx)
+{
+    struct answers *answers = ctx;
+    struct buf key = {0};
+    key_of(request, &key);
+    if (stamp != NULL && buf_ok(&key) && give_kept(answers, request, &key, stamp)) {
+        request_finish(request);
+    } else {
+        answers->hand_over(request);
+    }
+    buf_free(&key);
+}
+
+int answers_open(const char *conninfo, answers_hand_over_fn *hand_over, struct answers **out, struct err *err)
+{
+    struct answers *answers = calloc(1, sizeof *answers);
+    if (answers == NULL) {
+        return err_set(err, ERR_SYSTEM, "out of memory");
+    }
+    (void)pthread_mutex_init(&answers->lock, NULL);
+    answers->kept = map_new();
+    CHECK(answers->kept != NULL);
+    answers->hand_over = hand_over;
+    if (stamper_open(conninfo, on_stamp, answers, &answers->stamper, err) != 0) {
+        answers_close(&answers);
+        return -1;
+    }
+    *out = answers;
+    return 0;
+}
+
+void answers_quiesce(struct answers *answers)
+{
+    if (answers != NULL && answers->stamper != NULL) {
+        stamper_stop(answers->stamper);
+    }
+}
+
+void answers_close(struct answers **answers)
+{
+    struct answers *self = *answers;
+    *answers = NULL;
+    if (self != NULL) {
+        stamper_close(&self->stamper);
+        map_each(self->kept, free_one, NULL);
+        map_free(&self->kept);
+        (void)pthread_mutex_destroy(&self->lock);
+        free(self);
+    }
 }
 
 bool answers_begin(struct answers *answers, struct request *request, struct answer_run *run)
 {
     struct err ignored = {0};
-    bool found = false;
-    *run = (struct answer_run){.header_count = request->reply.header_count};
-    if (answers == NULL || request->pg == NULL || request->account_id == 0 ||
-        answers_stamp(request->pg, request->account_id, run->stamp, &ignored) != 0) {
+    *run = (struct answer_run){.stamp.account_id = request->account_id, .header_count = request->reply.header_count};
+    if (request->pg == NULL || request->account_id == 0 || answers_stamps(request->pg, &run->stamp, 1, &ignored) != 0 ||
+        run->stamp.text[0] == '\0') {
         return false; /* the handler will say what is wrong */
     }
     key_of(request, &run->key);
@@ -127,34 +215,36 @@ bool answers_begin(struct answers *answers, struct request *request, struct answ
         buf_free(&run->key);
         return false;
     }
-    run->answers = answers;
-    (void)pthread_mutex_lock(&answers->lock);
-    struct answer *answer = map_get(answers->kept, run->key.data, run->key.length);
-    if (answer != NULL && may_give(answers, answer, run)) {
-        give(answer, request);
-        found = true;
-    }
-    (void)pthread_mutex_unlock(&answers->lock);
-    if (found) {
+    if (!request->renews && give_kept(answers, request, &run->key, run->stamp.text)) {
         buf_free(&run->key);
-        run->answers = NULL;
+        return true;
     }
-    return found;
+    run->answers = answers;
+    return false;
 }
 
-/* NULL: there is no memory for it, or it is of a kind that is not kept. */
-static struct answer *copy_of(const struct request *request, const struct answer_run *run)
+static bool may_keep(const struct reply *reply)
+{
+    return reply->status == 200 && reply->fd < 0 && reply->stream == NULL && reply->static_body == NULL &&
+           reply->body.length <= ANSWER_BYTES_MAX && buf_ok(&reply->body);
+}
+
+/* With its tag, and packed for who takes it packed, which is work too. NULL: there is no memory for it, or it is of a
+ * kind that is not kept. */
+static struct answer *copy_of(struct request *request, const struct answer_run *run)
 {
     const struct reply *reply = &request->reply;
-    bool plain = reply->status == 200 && reply->fd < 0 && reply->stream == NULL && reply->static_body == NULL &&
-                 !reply->encoded && reply->body.length <= ANSWER_BYTES_MAX && buf_ok(&reply->body);
-    struct answer *answer = plain ? calloc(1, sizeof *answer) : NULL;
+    if (may_keep(reply)) {
+        reply_settle(request);
+    }
+    struct answer *answer = may_keep(reply) ? calloc(1, sizeof *answer) : NULL;
     if (answer == NULL) {
         return NULL;
     }
+    answer->encoded = reply->encoded;
     answer->content_type = reply->content_type;
     answer->made_us = request->started_mono_us;
-    memcpy(answer->stamp, run->stamp, sizeof answer->stamp);
+    memcpy(answer->stamp, run->stamp.text, sizeof answer->stamp);
     buf_append(&answer->body, reply->body.data, reply->body.length);
     for (int i = run->header_count; i < reply->header_count; i++) {
         struct reply_header *header = &answer->headers[answer->header_count++];
@@ -193,13 +283,13 @@ static void keep(struct answers *answers, const struct buf *key, struct answer *
 void answers_end(struct request *request, struct answer_run *run, bool good)
 {
     struct answer *answer = run->answers != NULL && good ? copy_of(request, run) : NULL;
-    if (run->renews) {
-        (void)pthread_mutex_lock(&run->answers->lock);
-        run->answers->renewing--;
-        (void)pthread_mutex_unlock(&run->answers->lock);
-    }
     if (answer != NULL) {
         keep(run->answers, &run->key, answer);
+    }
+    if (run->answers != NULL && request->renews) {
+        (void)pthread_mutex_lock(&run->answers->lock);
+        run->answers->claimed_until_us = 0;
+        (void)pthread_mutex_unlock(&run->answers->lock);
     }
     buf_free(&run->key);
     run->answers = NULL;

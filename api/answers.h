@@ -5,9 +5,9 @@
  * Why:       a month of hourly sums takes milliseconds to add up, and dashboards ask the same every few seconds, many
  * of them at once. An answer says up to when it is complete (complete_through); within ANSWERS_TTL_US (and
  * ANSWERS_RENEW_US, while one request makes the next) it is given again when no record was stored anywhere and no
- * price, invoice, credit, function or account of the caller changed, which one short statement tells. The statement
- * runs before what it vouches for is read, so a change in between costs a reading, never a wrong answer.
- * Threads:   any.
+ * price, invoice, credit, function or account of the caller changed, which a stamp tells: a text read from the database
+ * after the question came (of many questions at once: stamper.h), and before what it vouches for is read, so a change
+ * in between costs a reading, never a wrong answer. Threads:   any.
  */
 #ifndef FARTHING_API_ANSWERS_H
 #define FARTHING_API_ANSWERS_H
@@ -19,7 +19,7 @@
 
 #define ANSWERS_TTL_US INT64_C(5000000)
 #define ANSWERS_RENEW_US INT64_C(5000000) /* so much longer while one request makes the next */
-#define ANSWERS_RENEWING 1                /* renewed at a time */
+#define ANSWERS_CLAIM_US INT64_C(1000000) /* who is to make the next answer has so long */
 #define ANSWERS_STAMP_BYTES 400
 
 struct answers;
@@ -27,22 +27,37 @@ struct err;
 struct pg;
 struct request;
 
-struct answers *answers_new(void);
-void answers_free(struct answers **answers);
+/* A request that waited gets no kept answer: a worker is to make one. From the stamper's thread. */
+typedef void answers_hand_over_fn(struct request *request);
 
-/* One request: begin before the handler, end after it when it succeeded and begin had nothing. */
+/* conninfo is borrowed. */
+int answers_open(const char *conninfo, answers_hand_over_fn *hand_over, struct answers **answers, struct err *err);
+/* Nobody waits any more: who did was answered or handed over. NULL-safe, as is closing. */
+void answers_quiesce(struct answers *answers);
+void answers_close(struct answers **answers);
+
+/* What answers about an account were made from, as a text that is another one when it changes. */
+struct answers_stamp {
+    int64_t account_id;
+    char text[ANSWERS_STAMP_BYTES]; /* "": not asked for */
+};
+/* answers_store.c: fills the texts of count accounts, in one statement. */
+int answers_stamps(struct pg *pg, struct answers_stamp *stamps, int count, struct err *err);
+
+/* On the HTTP thread, without the database. True: there is an answer to this question that is young enough; the request
+ * is suspended, and finished or handed over when its stamp is known. False: nothing happened, but that
+ * request->renews says whether this request is to make the next answer. */
+bool answers_wait(struct answers *answers, struct request *request);
+
+/* On a worker: begin before the handler, end after it when it succeeded and begin had nothing. */
 struct answer_run {
     struct answers *answers; /* NULL: not kept */
     struct buf key;
-    char stamp[ANSWERS_STAMP_BYTES];
+    struct answers_stamp stamp;
     int header_count;
-    bool renews;
 };
 /* True: the reply is there. */
 bool answers_begin(struct answers *answers, struct request *request, struct answer_run *run);
 void answers_end(struct request *request, struct answer_run *run, bool good);
-
-/* answers_store.c: what answers about an account were made from, as a text that is another one when it changes. */
-int answers_stamp(struct pg *pg, int64_t account_id, char stamp[ANSWERS_STAMP_BYTES], struct err *err);
 
 #endif

@@ -312,8 +312,24 @@ static enum dispatch_result run(struct request *request)
     return run_handler(request);
 }
 
+/* On the HTTP thread: an answer that is kept needs nothing but its stamp. */
+static enum dispatch_result run_kept(struct request *request)
+{
+    struct err err = {0};
+    int rc = check_caller(request, &err);
+    if (rc < 0) {
+        problem_reply(request, &err);
+        return DISPATCH_DONE;
+    }
+    bool waits = rc == 0 && check_query(request, &err) == 0 && answers_wait(api_answers(request->api), request);
+    return waits ? DISPATCH_LATER : DISPATCH_WORKER;
+}
+
 enum dispatch_result dispatch_inline(struct request *request)
 {
+    if ((request->route->flags & ROUTE_KEPT) != 0 && !request_is_encoded(request)) {
+        return run_kept(request);
+    }
     if ((request->route->flags & ROUTE_INLINE) == 0 || request_is_encoded(request)) {
         return DISPATCH_WORKER;
     }

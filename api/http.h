@@ -129,6 +129,7 @@ struct request {
     int64_t started_mono_us;
     int phase; /* server.c's */
     bool body_too_large;
+    bool renews;          /* makes the next kept answer (answers.h) */
     struct request *next; /* in the work queue */
 };
 
@@ -189,6 +190,9 @@ void reply_etag_revision(struct request *request, int64_t revision);
 void etag_revision(int64_t revision, char text[32]);
 /* A report_sink_fn on a request: small bodies in memory, large ones in an unlinked file. */
 int reply_sink(const void *bytes, size_t length, void *request, struct err *err);
+bool request_takes_gzip(const struct request *request);
+/* A complete reply in memory gets its ETag and is packed when the client takes that; reply_finish then need not. */
+void reply_settle(struct request *request);
 /* After the handler: ETag from the content when there is none, 304, gzip, common headers. */
 void reply_finish(struct request *request);
 

@@ -238,21 +238,22 @@ static void set_content_etag(struct reply *reply)
     reply_header(reply, "ETag", tag);
 }
 
-static bool gzip_wanted(const struct request *request)
+bool request_takes_gzip(const struct request *request)
 {
     const char *accepted = request_header(request, "Accept-Encoding");
-    if (accepted == NULL || request->reply.encoded || request->reply.content_type == NULL) {
-        return false;
-    }
-    const char *gzip = strcasestr(accepted, "gzip");
+    const char *gzip = accepted != NULL ? strcasestr(accepted, "gzip") : NULL;
     if (gzip == NULL) {
         return false;
     }
     const char *after = gzip + 4 + strspn(gzip + 4, " ");
-    if (*after == ';' && strtod(after + 1 + strspn(after + 1, " qQ="), NULL) == 0) { /* "gzip;q=0": anything but that */
-        return false;
-    }
-    return strncmp(request->reply.content_type, "application/pdf", 15) != 0;
+    /* "gzip;q=0": anything but that */
+    return *after != ';' || strtod(after + 1 + strspn(after + 1, " qQ="), NULL) != 0;
+}
+
+static bool gzip_wanted(const struct request *request)
+{
+    return !request->reply.encoded && request->reply.content_type != NULL && request_takes_gzip(request) &&
+           strncmp(request->reply.content_type, "application/pdf", 15) != 0;
 }
 
 static void reply_header_drop(struct reply *reply, const char *name)
@@ -341,6 +342,17 @@ static void common_headers(struct request *request)
     }
 }
 
+void reply_settle(struct request *request)
+{
+    struct reply *reply = &request->reply;
+    if (reply->status == 200 && reply_header_get(reply, "ETag") == NULL) {
+        set_content_etag(reply);
+    }
+    if (gzip_wanted(request)) {
+        gzip_body(request);
+    }
+}
+
 void reply_finish(struct request *request)
 {
     struct reply *reply = &request->reply;
@@ -369,6 +381,7 @@ void reply_finish(struct request *request)
             }
             reply->static_body = NULL;
             reply->status = 304;
+            reply_header_drop(reply, "Content-Encoding");
             return;
         }
     }

@@ -19,6 +19,7 @@
 #include "api/http.h"
 #include "api/links.h"
 #include "api/listen.h"
+#include "api/request_queue.h"
 #include "api/stream.h"
 #include "common/check.h"
 #include "common/clock.h"
@@ -49,11 +50,9 @@ struct api {
     int port;
     pthread_t workers[API_WORKERS];
     int worker_count;
+    struct request_queue queue; /* waiting for a worker */
     pthread_mutex_t lock;
-    pthread_cond_t work, idle;
-    struct request *head, *tail; /* waiting for a worker */
-    int queued;
-    bool stop;
+    pthread_cond_t idle;
     atomic_bool quiet;
     atomic_int_fast64_t requests[6];
     atomic_int_fast64_t in_flight;
@@ -95,50 +94,10 @@ void api_stats(struct api *api, struct api_stats *stats)
         stats->requests[i] = atomic_load(&api->requests[i]);
     }
     stats->in_flight = atomic_load(&api->in_flight);
-    pthread_mutex_lock(&api->lock);
-    stats->queued = api->queued;
-    pthread_mutex_unlock(&api->lock);
+    stats->queued = request_queue_count(&api->queue);
 }
 
 /* ---- workers ---- */
-
-static bool queue_put(struct api *api, struct request *request)
-{
-    bool fits;
-    pthread_mutex_lock(&api->lock);
-    fits = api->queued < API_QUEUE_MAX && !api->stop;
-    if (fits) {
-        request->next = NULL;
-        if (api->tail != NULL) {
-            api->tail->next = request;
-        } else {
-            api->head = request;
-        }
-        api->tail = request;
-        api->queued++;
-        pthread_cond_signal(&api->work);
-    }
-    pthread_mutex_unlock(&api->lock);
-    return fits;
-}
-
-static struct request *queue_take(struct api *api)
-{
-    pthread_mutex_lock(&api->lock);
-    while (api->head == NULL && !api->stop) {
-        pthread_cond_wait(&api->work, &api->lock);
-    }
-    struct request *request = api->head;
-    if (request != NULL) {
-        api->head = request->next;
-        if (api->head == NULL) {
-            api->tail = NULL;
-        }
-        api->queued--;
-    }
-    pthread_mutex_unlock(&api->lock);
-    return request;
-}
 
 int request_wall_in(struct request *request, struct err *err)
 {
@@ -171,7 +130,7 @@ static void *worker_main(void *ctx)
     struct api *api = ctx;
     struct links links = {0};
     struct request *request;
-    while ((request = queue_take(api)) != NULL) {
+    while (request_queue_take(&api->queue, &request, 1) == 1) {
         worker_run_one(api, request, &links);
     }
     links_close(&links);
@@ -215,6 +174,24 @@ static enum MHD_Result reply_queue(struct request *request)
     return rc;
 }
 
+/* To the workers, or the reply is set. */
+static bool queue_or_refuse(struct request *request)
+{
+    bool queued = request_queue_put(&request->api->queue, request);
+    if (!queued) {
+        problem_status(request, 503, "overloaded", "too many requests are waiting on this node; try again in a moment");
+    }
+    return queued;
+}
+
+/* It waited for a kept answer (answers.h). */
+static void on_unanswered(struct request *request)
+{
+    if (!queue_or_refuse(request)) {
+        request_finish(request);
+    }
+}
+
 /* Run what can run here; hand the rest to the workers. */
 static enum MHD_Result request_run(struct request *request)
 {
@@ -225,10 +202,9 @@ static enum MHD_Result request_run(struct request *request)
     }
     if (result == DISPATCH_WORKER) {
         request_suspend(request);
-        if (queue_put(request->api, request)) {
+        if (queue_or_refuse(request)) {
             return MHD_YES;
         }
-        problem_status(request, 503, "overloaded", "too many requests are waiting on this node; try again in a moment");
     }
     if (request->phase == PHASE_RUNNING) { /* the handler had suspended it, then answered at once */
         request_finish(request);
@@ -407,17 +383,17 @@ int api_open(const struct api_options *options, struct api **out, struct err *er
         return err_set(err, ERR_SYSTEM, "out of memory");
     }
     api->options = *options;
+    request_queue_init(&api->queue, API_QUEUE_MAX);
     pthread_mutex_init(&api->lock, NULL);
-    pthread_cond_init(&api->work, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&api->idle, &attributes);
     pthread_condattr_destroy(&attributes);
-    api->answers = answers_new(); /* NULL: nothing is kept */
     if (guests_open(options->head_wait_s, CONNECTION_IDLE_S, &api->guests, err) != 0 ||
         auth_open(options->conninfo, options->node_key, &api->auth, err) != 0 ||
-        streams_open(&api->streams, err) != 0) {
+        streams_open(&api->streams, err) != 0 ||
+        answers_open(options->conninfo, on_unanswered, &api->answers, err) != 0) {
         api_close(&api);
         return -1;
     }
@@ -467,10 +443,8 @@ void api_close(struct api **api_ref)
         return;
     }
     *api_ref = NULL;
-    pthread_mutex_lock(&api->lock);
-    api->stop = true;
-    pthread_cond_broadcast(&api->work);
-    pthread_mutex_unlock(&api->lock);
+    answers_quiesce(api->answers); /* hands what waits to the workers */
+    request_queue_stop(&api->queue);
     for (int i = 0; i < api->worker_count; i++) {
         pthread_join(api->workers[i], NULL);
     }
@@ -479,10 +453,10 @@ void api_close(struct api **api_ref)
     }
     guests_close(&api->guests);
     streams_close(&api->streams);
-    answers_free(&api->answers);
+    answers_close(&api->answers);
     function_urls_free(&api->urls);
     auth_close(&api->auth);
-    pthread_cond_destroy(&api->work);
+    request_queue_destroy(&api->queue);
     pthread_cond_destroy(&api->idle);
     pthread_mutex_destroy(&api->lock);
     free(api->tls_cert);

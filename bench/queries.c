@@ -1,8 +1,9 @@
 /*
  * bench/queries.c - fills a node with records through its spool, for queries.sh: bench_queries MILLIONS FIRST ACCOUNTS
  *
- * Records go to ACCOUNTS accounts from number FIRST on, four functions each, spread over the month so far. The node is
- * the one of FARTHING_DATA_DIR; this program returns when all records are in its spool.
+ * Records go to ACCOUNTS accounts from number FIRST on, four functions each, spread over the whole of last month: what
+ * is asked for is as much on every day of a month. The node is the one of FARTHING_DATA_DIR; this program returns when
+ * all records are in its spool.
  */
 #include "common/calendar.h"
 #include "common/check.h"
@@ -28,16 +29,17 @@ static uint64_t next_random(uint64_t *state)
 
 static void emit_all(struct farthing_hook *hook, uint64_t count, int64_t first, uint64_t accounts)
 {
-    int64_t from_us = 0, to_us = 0, now_us = clock_wall_us();
+    int64_t from_us = 0, to_us = 0;
     uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
-    month_range(month_of(now_us), &from_us, &to_us);
+    month_range(month_of(clock_wall_us()), &from_us, &to_us);
+    month_range(month_of(from_us - 1), &from_us, &to_us);
     for (uint64_t n = 0; n < count; n++) {
         uint64_t r = next_random(&state);
         struct usage_record record = {
             .kind = USAGE_KIND_INVOCATION,
             .account_id = first + (int64_t)(r % accounts),
             .function_id = (int64_t)(r % (accounts * FUNCTIONS)) + 1,
-            .started_us = from_us + (int64_t)((uint64_t)(now_us - from_us) / count * n),
+            .started_us = from_us + (int64_t)((uint64_t)(to_us - from_us) / count * n),
             .duration_us = 1000 + r % 50000,
             .billed_ms = 51,
             .memory_mib = 128,

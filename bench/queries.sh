@@ -25,9 +25,10 @@ for i in $(seq 25); do
     ((i > 1)) || first=$id
     "$farthing" key create "tenant-$i" --scope read --json | sed -n 's/.*"key": *"\(far_[0-9a-f]*\)".*/\1/p'
 done >"$scratch/keys"
+month=$(date -u -d "$(date -u +%Y-%m-01) -1 day" +%Y-%m)
 "$FARTHING_BUILD/bench/bench_queries" "$millions" "$first" 25
 stored() {
-    curl -fsS -H "Authorization: Bearer $FARTHING_KEY" "$FARTHING_URL/v1/usage?month=$(date -u +%Y-%m)&granularity=month" |
+    curl -fsS -H "Authorization: Bearer $FARTHING_KEY" "$FARTHING_URL/v1/usage?month=$month&granularity=month" |
         python3 -c 'import json, sys; print(sum(int(row["invocations"]) for row in json.load(sys.stdin)["items"]))'
 }
 until (($(stored) >= millions * 1000000)); do
@@ -38,8 +39,8 @@ done
 cat >"$scratch/ask.lua" <<LUA
 local keys, n = {}, 0
 for line in io.lines("$scratch/keys") do keys[#keys + 1] = line end
-local paths = { key = "/v1/key", usage = "/v1/accounts/tenant-%d/usage?month=$(date -u +%Y-%m)&granularity=day&group_by=function",
-                cost = "/v1/accounts/tenant-%d/cost" }
+local paths = { key = "/v1/key", usage = "/v1/accounts/tenant-%d/usage?month=$month&granularity=day&group_by=function",
+                cost = "/v1/accounts/tenant-%d/cost?month=$month" }
 local what = nil
 function init(args) what = args[1] end
 function request()

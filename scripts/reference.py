@@ -110,6 +110,8 @@ LIMITS = {
     "USAGE_ROWS_MAX": ("REST", "rows of one usage answer", ""),
     "JSON_DEPTH_MAX": ("REST", "depth of a JSON body", "levels"),
     "API_CONNECTIONS_MAX": ("REST", "connections to a node", ""),
+    "STAMPER_BATCH_MAX": ("REST", "questions about usage and cost that share one look whether anything changed", ""),
+    "STAMPER_WAITING_MAX": ("REST", "questions that wait for that look; the next goes to a worker", ""),
     "API_QUEUE_MAX": ("REST", "requests that wait for a worker; the next gets 503", ""),
     "PRICE_BOOK_BYTES_MAX": ("Price books", "document", "bytes"),
     "PRICE_BANDS_MAX": ("Price books", "bands of a meter", ""),

@@ -1,10 +1,12 @@
 /*
  * Goal:   an answer that is given again is the answer there would be: whatever it was made from, when that changes the
  * next one is new at once; others never get it. Method: sums are changed behind the node's back, which only a new
- * answer shows; then, together with that, one thing at a time that the node must notice.
+ * answer shows; then, together with that, one thing at a time that the node must notice; by many at once, who share
+ * the question whether anything changed; packed and not.
  */
 #include <check.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +121,109 @@ START_TEST(nobody_gets_the_answer_of_others)
 }
 END_TEST
 
+#define CROWD 8
+#define CROWD_ROUNDS 40
+
+struct crowd {
+    pthread_barrier_t changed, asked;
+    long expected;
+    int old[CROWD];
+};
+
+struct one {
+    struct crowd *crowd;
+    int nth;
+};
+
+static void *one_of_many(void *ctx)
+{
+    const struct one *one = ctx;
+    struct crowd *crowd = one->crowd;
+    for (int i = 0; i < CROWD_ROUNDS; i++) {
+        pthread_barrier_wait(&crowd->changed);
+        for (int again = 0; again < 3; again++) {
+            crowd->old[one->nth] += asked(API_TEST_ADMIN, PATHS[one->nth % 2]) != crowd->expected ? 1 : 0;
+        }
+        pthread_barrier_wait(&crowd->asked);
+    }
+    return NULL;
+}
+
+START_TEST(all_of_many_hear_of_a_change)
+{
+    struct crowd crowd = {.expected = 0};
+    struct one ones[CROWD];
+    pthread_t threads[CROWD];
+    ck_assert_int_eq(pthread_barrier_init(&crowd.changed, NULL, CROWD + 1), 0);
+    ck_assert_int_eq(pthread_barrier_init(&crowd.asked, NULL, CROWD + 1), 0);
+    for (int i = 0; i < CROWD; i++) {
+        ones[i] = (struct one){&crowd, i};
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, one_of_many, &ones[i]), 0);
+    }
+    for (int i = 0; i < CROWD_ROUNDS; i++) {
+        one_more();
+        run(CHANGES[0]);
+        crowd.expected = invocations;
+        pthread_barrier_wait(&crowd.changed);
+        pthread_barrier_wait(&crowd.asked);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert_msg(crowd.old[i] == 0, "%d of %d answers were old", crowd.old[i], CROWD_ROUNDS * 3);
+    }
+    pthread_barrier_destroy(&crowd.changed);
+    pthread_barrier_destroy(&crowd.asked);
+}
+END_TEST
+
+static struct api_answer asked_with(const char *header)
+{
+    return api_ask_as("Bearer " API_TEST_ADMIN, "GET", "/v1/accounts/acme/usage?group_by=function", header, NULL, 0);
+}
+
+static void etag_of(const struct api_answer *answer, char etag[80])
+{
+    const char *at = strstr(buf_text(&answer->headers), "ETag: ");
+    ck_assert_msg(at != NULL, "no ETag: %s", buf_text(&answer->headers));
+    (void)snprintf(etag, 80, "%.*s", (int)strcspn(at + 6, "\r"), at + 6);
+}
+
+START_TEST(a_kept_answer_is_packed_for_who_takes_it_packed)
+{
+    char etag[80], again[80], line[120];
+    /* Numbers that do not pack well: packed, the answer is still long enough to be packed once more by mistake. */
+    run("INSERT INTO usage_hourly SELECT account_id, date_trunc('hour', now()), n, 0, 128, 0, 0, 1, 1, 0, 0, 0, 0, 0, "
+        "0, "
+        "0, (random() * 1e15)::int8, (random() * 1e15)::int8, 0, 0, (random() * 1e15)::int8, (random() * 1e15)::int8, "
+        "(random() * 1e15)::int8, 0, 0, 0, 0 FROM account, generate_series(1, 100) n WHERE name = 'acme'");
+    struct api_answer plain = asked_with(NULL);
+    struct api_answer packed = asked_with("Accept-Encoding: gzip");
+    ck_assert_uint_gt(packed.body.length, 2048);
+    etag_of(&plain, etag);
+    for (int i = 0; i < 3; i++) {
+        struct api_answer more = asked_with("Accept-Encoding: gzip");
+        ck_assert_ptr_nonnull(strstr(buf_text(&more.headers), "Content-Encoding: gzip"));
+        ck_assert_uint_eq(more.body.length, packed.body.length);
+        ck_assert_uint_lt(more.body.length, plain.body.length);
+        ck_assert_mem_eq(more.body.data, packed.body.data, packed.body.length);
+        etag_of(&more, again);
+        ck_assert_str_eq(again, etag);
+        api_answer_free(&more);
+        more = asked_with(NULL);
+        ck_assert_ptr_null(strstr(buf_text(&more.headers), "Content-Encoding"));
+        ck_assert_str_eq(buf_text(&more.body), buf_text(&plain.body));
+        api_answer_free(&more);
+        (void)snprintf(line, sizeof line, "If-None-Match: %s", etag);
+        more = asked_with(line);
+        ck_assert_int_eq((int)more.status, 304);
+        ck_assert_uint_eq(more.body.length, 0);
+        api_answer_free(&more);
+    }
+    api_answer_free(&plain);
+    api_answer_free(&packed);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("integration/answers");
@@ -127,6 +232,8 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, the_same_question_gets_the_same_answer, 0, 2);
     tcase_add_loop_test(tcase, what_changed_is_asked_anew, 0, 2);
+    tcase_add_test(tcase, all_of_many_hear_of_a_change);
+    tcase_add_test(tcase, a_kept_answer_is_packed_for_who_takes_it_packed);
     tcase_add_test(tcase, nobody_gets_the_answer_of_others);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
