@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/cost_split.h"
+#include "api/cost_what_if.h"
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/json_text.h"
@@ -160,42 +161,7 @@ static void explanation_put(struct json_writer *writer, const struct bill *bill)
     buf_free(&out);
 }
 
-/* ---- otherwise: another price book, other memory ---- */
-
-static int what_if_put(struct request *request, struct json_writer *writer, const struct bill *bill, const char *name,
-                       struct err *err)
-{
-    struct price_book *own = NULL;
-    struct price_book *other = NULL;
-    struct usage_totals totals;
-    struct cost_sum now, then;
-    int64_t from_us, to_us;
-    int64_t version = 0, own_version = 0;
-    month_range(bill->month, &from_us, &to_us);
-    int rc = cost_usage(request->pg, bill->account_id, bill->month, &totals, err);
-    if (rc != 0 || price_book_load(request->pg, bill->account_id, from_us, &own, &own_version, err) != 0 ||
-        price_book_load_named(request->pg, name, clock_wall_us(), &other, &version, err) != 0 ||
-        cost_rate(own, &totals, &now, err) != 0 || cost_rate(other, &totals, &then, err) != 0) {
-        rc = -1;
-    } else {
-        json_open_object(writer, "what_if");
-        json_put_text(writer, "price_book", name);
-        json_put_i64(writer, "price_version", version);
-        json_put_text(writer, "currency", then.currency.code);
-        put_minor(writer, "usage", then.net_minor, &then.currency);
-        put_minor(writer, "usage_now", now.net_minor, &now.currency);
-        put_exact(writer, "exact", then.exact, false);
-        if (strcmp(now.currency.code, then.currency.code) == 0) {
-            put_minor(writer, "difference", then.net_minor - now.net_minor, &now.currency);
-        } else {
-            json_put_null(writer, "difference");
-        }
-        json_close_object(writer);
-    }
-    price_book_free(&own);
-    price_book_free(&other);
-    return rc;
-}
+/* ---- memory ---- */
 
 static int on_memory(const struct cost_memory *memory, void *ctx, struct err *err)
 {
@@ -235,7 +201,7 @@ static int memory_put(struct request *request, struct json_writer *writer, const
 
 struct wanted {
     bool explain, memory;
-    const char *under;
+    struct cost_what_if what_if;
     bool split;
     struct cost_split by;
 };
@@ -276,7 +242,7 @@ static int cost_reply(struct request *request, const struct bill *bill, const st
         (wanted->split && cost_split_put(request, &writer, "by", bill, &wanted->by, err) != 0)) {
         return -1;
     }
-    if ((wanted->under != NULL && what_if_put(request, &writer, bill, wanted->under, err) != 0) ||
+    if ((wanted->what_if.asked && cost_what_if_put(request, &writer, bill, &wanted->what_if, err) != 0) ||
         (wanted->memory && memory_put(request, &writer, bill, err) != 0)) {
         return -1;
     }
@@ -294,8 +260,9 @@ int cost_handler(struct request *request, struct err *err)
     const char *by = request_query(request, "by");
     struct month month = month_of(clock_wall_us());
     struct bill *bill = NULL;
-    struct wanted wanted = {.under = request_query(request, "under")};
-    if (request_query_bool(request, "explain", &wanted.explain, err) != 0 ||
+    struct wanted wanted = {.explain = false};
+    if (cost_what_if_parse(request, &wanted.what_if, err) != 0 ||
+        request_query_bool(request, "explain", &wanted.explain, err) != 0 ||
         request_query_bool(request, "memory", &wanted.memory, err) != 0 ||
         (text != NULL && month_parse(text, "month", &month, err) != 0) ||
         (by != NULL && cost_split_parse(by, &wanted.by, err) != 0)) {

@@ -71,7 +71,8 @@ static const struct route ROUTES[] = {
 
     {HTTP_GET, A "/usage", SCOPE_READ, ROUTE_KEPT, 0, USAGE, usage_handler, NULL},
     {HTTP_GET, "/v1/usage", SCOPE_ADMIN, 0, 0, USAGE, usage_all_handler, NULL},
-    {HTTP_GET, A "/cost", SCOPE_READ, ROUTE_KEPT, 0, "month by explain under memory", cost_handler, NULL},
+    {HTTP_GET, A "/cost", SCOPE_READ, ROUTE_KEPT, 0, "month by explain under grain init resize memory", cost_handler,
+     NULL},
 
     {HTTP_GET, A "/quotas", SCOPE_READ, 0, 0, "", quota_list_handler, NULL},
     {HTTP_GET, A "/quotas/{quota}", SCOPE_READ, 0, 0, "", quota_get_handler, NULL},

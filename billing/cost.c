@@ -2,6 +2,7 @@
 
 #include "billing/bill_internal.h"
 #include "billing/price_book_internal.h"
+#include "billing/what_if.h"
 #include "common/err.h"
 #include "metering/usage.h"
 
@@ -61,21 +62,31 @@ struct memories {
     const struct price_book *book;
     struct usage_totals totals;
     struct cost_sum now;
+    struct what_if_rows rows;
     cost_memory_fn *on_memory;
     void *ctx;
 };
 
-/* The account's month with this function's compute scaled to the memory it needs. */
+/* The account's month with this function's compute, and what is provisioned for it, scaled to the memory it needs. */
 static int saving_of(const struct memories *memories, const struct cost_memory *memory, struct exact *saving,
                      struct err *err)
 {
     struct usage_totals totals = memories->totals;
     struct cost_sum then;
-    enum meter meter = memory->arch == 1 ? METER_COMPUTE_ARM : METER_COMPUTE_X86;
-    int64_t needed_mb_ms = (int64_t)((money_int)memory->mb_ms * memory->needed_mib / memory->memory_mib);
-    totals.quantity[meter] += needed_mb_ms - memory->mb_ms;
-    if (totals.quantity[meter] < 0) { /* some of it ran on provisioned concurrency, which has a price of its own */
-        totals.quantity[meter] = 0;
+    for (int i = 0; i < memories->rows.count; i++) {
+        const struct what_if_row *row = &memories->rows.items[i];
+        int64_t mb_ms = 0;
+        if (row->function_id != memory->function_id || row->memory_mib != memory->memory_mib ||
+            row->arch != memory->arch) {
+            continue;
+        }
+        int64_t *quantity = &totals.quantity[what_if_meter(row)];
+        if (what_if_resized(row, memory->needed_mib, &mb_ms, err) != 0) {
+            return -1;
+        }
+        if (__builtin_add_overflow(*quantity - row->mb_ms, mb_ms, quantity)) {
+            return err_set(err, ERR_LIMIT, "the month is more than can be counted");
+        }
     }
     if (cost_rate(memories->book, &totals, &then, err) != 0) {
         return -1;
@@ -114,15 +125,21 @@ static int on_row(const struct usage_row *row, void *ctx, struct err *err)
 int cost_memory_list(struct pg *pg, int64_t account_id, struct month month, const struct price_book *book,
                      cost_memory_fn *on_memory, void *ctx, struct err *err)
 {
+    static const struct what_if AS_IT_IS = {.grain_ms = 0};
     struct memories memories = {.book = book, .on_memory = on_memory, .ctx = ctx};
+    struct what_if_usage usage = {.rounded = 0};
     struct usage_freshness freshness;
     struct usage_query query = {.account_id = account_id,
                                 .granularity = USAGE_TOTAL,
                                 .group_by = USAGE_GROUP_FUNCTION | USAGE_GROUP_MEMORY | USAGE_GROUP_ARCH};
     month_range(month, &query.from_us, &query.to_us);
-    if (cost_usage(pg, account_id, month, &memories.totals, err) != 0 ||
-        cost_rate(book, &memories.totals, &memories.now, err) != 0) {
-        return -1;
+    int rc = what_if_rows_billed(pg, account_id, month, &memories.rows, err);
+    rc = rc == 0 ? what_if_sum(&memories.rows, &AS_IT_IS, &usage, err) : rc;
+    if (rc == 0) {
+        memories.totals = usage.totals;
+        rc = cost_rate(book, &memories.totals, &memories.now, err);
     }
-    return usage_query_run(pg, &query, on_row, &memories, &freshness, err);
+    rc = rc == 0 ? usage_query_run(pg, &query, on_row, &memories, &freshness, err) : rc;
+    free(memories.rows.items);
+    return rc;
 }

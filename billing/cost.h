@@ -4,7 +4,8 @@
  * Method:    both rate the month's usage from the rollups again, whole, by the code that makes the bill; nothing is
  *            estimated from averages. Memory: what is needed is the highest peak of the month plus a fifth, in steps of
  *            64 MiB, at least 128; the saving takes durations as they were, which holds for functions that wait more
- * than they compute (CPU comes with memory). Ownership: plain values.  Threads: one struct pg a thread.
+ *            than they compute (CPU comes with memory), and scales what is provisioned with it.
+ * Ownership: plain values.  Threads: one struct pg a thread.
  */
 #ifndef FARTHING_BILLING_COST_H
 #define FARTHING_BILLING_COST_H

@@ -8,20 +8,31 @@
 #include "common/err.h"
 
 const char cmd_cost_help[] =
-    "farthing cost ACCOUNT [--month YYYY-MM] [--by version|day|tag:KEY] [--under BOOK] [--memory]\n"
+    "farthing cost ACCOUNT [--month YYYY-MM] [--by version|day|tag:KEY] [--memory]\n"
+    "              [--under BOOK] [--grain MS] [--init yes|no] [--resize FUNCTION=MB]\n"
     "\n"
     "What the month costs so far, where it is heading, and which function it comes from.\n"
     "\n"
     "  --by WHAT     by version, day, or the value of a tag, in place of by function\n"
-    "  --under BOOK  what the same use would cost under another price book\n"
     "  --memory      memory paid for and used, what would be enough, and what that saves when\n"
     "                durations stay as they are\n"
+    "\n"
+    "What the same use would cost otherwise, one or several of:\n"
+    "\n"
+    "  --under BOOK  under another price book\n"
+    "  --grain MS    with durations rounded up to steps of MS milliseconds; every record of the\n"
+    "                month is rounded again, so it takes about a second for a million calls\n"
+    "  --init yes|no with initialisation billed, or not billed\n"
+    "  --resize FUNCTION=MB\n"
+    "                with other memory for one function, and durations as they were\n"
     "\n"
     "Examples:\n"
     "  farthing cost acme\n"
     "  farthing cost acme --month 2026-10 --json | jq -r .total\n"
     "  farthing cost acme --by tag:team\n"
-    "  farthing cost acme --memory --under aws-us-east-1\n";
+    "  farthing cost acme --memory --under aws-us-east-1\n"
+    "  farthing cost acme --month 2026-10 --grain 100 --init no\n"
+    "  farthing cost acme --resize hello=512\n";
 
 /* "hello:3", "2026-10-05", "team-a". */
 static void print_what(struct table *table, const cJSON *item)
@@ -83,12 +94,39 @@ static void print_memory(const cJSON *items)
     table_free(&table);
 }
 
+/* "under aws, with steps of 100 ms, without initialisation, with 512 MB for hello " */
+static void print_question(const cJSON *what_if)
+{
+    char text[80];
+    const cJSON *init = cJSON_GetObjectItemCaseSensitive(what_if, "init");
+    const cJSON *resize = cJSON_GetObjectItemCaseSensitive(what_if, "resize");
+    (void)printf("under %s", cli_text(what_if, "price_book", text));
+    if (cJSON_HasObjectItem(what_if, "grain_ms")) {
+        (void)printf(", with steps of %lld ms", (long long)cli_i64(what_if, "grain_ms"));
+    }
+    if (init != NULL) {
+        (void)printf(", %s initialisation", cJSON_IsTrue(init) ? "with" : "without");
+    }
+    if (resize != NULL) {
+        (void)printf(", with %lld MB for %s", (long long)cli_i64(resize, "memory_mb"),
+                     cli_text(resize, "function", text));
+    }
+}
+
 static void print_what_if(const cJSON *what_if)
 {
-    char book[64], usage[64], currency[64], now[64], difference[64];
-    (void)printf("under %s the usage would cost %s %s (now %s, difference %s)\n", cli_text(what_if, "price_book", book),
-                 cli_text(what_if, "usage", usage), cli_text(what_if, "currency", currency),
-                 cli_text(what_if, "usage_now", now), cli_text(what_if, "difference", difference));
+    char usage[64], currency[64], now[64], difference[64];
+    const cJSON *records = cJSON_GetObjectItemCaseSensitive(what_if, "records");
+    print_question(what_if);
+    (void)printf(" the usage would cost %s %s (now %s, difference %s)\n", cli_text(what_if, "usage", usage),
+                 cli_text(what_if, "currency", currency), cli_text(what_if, "usage_now", now),
+                 cli_text(what_if, "difference", difference));
+    if (records != NULL && cli_i64(records, "as_billed") == 0) {
+        (void)printf("rounded again from all %s records of the month\n", cli_text(records, "rounded", now));
+    } else if (records != NULL) {
+        (void)printf("rounded again from %s records; %s more are no longer kept and count as they were billed\n",
+                     cli_text(records, "rounded", now), cli_text(records, "as_billed", difference));
+    }
 }
 
 static void print_cost(const cJSON *tree)
@@ -122,20 +160,37 @@ static void print_cost(const cJSON *tree)
     (void)printf("%scomplete through %s UTC%s\n", color(stdout, COLOR_DIM), time, color(stdout, COLOR_NONE));
 }
 
+/* yes and no in the words of the API. */
+static int init_word(const char **init, struct err *err)
+{
+    if (*init == NULL) {
+        return 0;
+    }
+    if (strcmp(*init, "yes") != 0 && strcmp(*init, "no") != 0) {
+        return err_field(err, "init", "--init is \"%.40s\"; it is yes or no", *init);
+    }
+    *init = strcmp(*init, "yes") == 0 ? "true" : "false";
+    return 0;
+}
+
 static int cost(struct cli *cli, struct err *err)
 {
-    const char *month = NULL, *under = NULL, *by = NULL;
+    const char *month = NULL, *under = NULL, *by = NULL, *grain = NULL, *init = NULL, *resize = NULL;
     bool memory = false;
     struct buf path = {0};
-    const struct arg args[] = {A_TEXT("month", &month), A_TEXT("by", &by), A_TEXT("under", &under),
-                               A_FLAG("memory", &memory), A_END};
+    const struct arg args[] = {
+        A_TEXT("month", &month), A_TEXT("by", &by),         A_TEXT("under", &under),   A_TEXT("grain", &grain),
+        A_TEXT("init", &init),   A_TEXT("resize", &resize), A_FLAG("memory", &memory), A_END};
     int rc = -1;
 
-    if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0) {
+    if (cli_args(cli, args, 1, 1, "ACCOUNT", err) == 0 && init_word(&init, err) == 0) {
         rest_path(&path, "/v1/accounts/{}/cost", cli->words.items[0]);
         rest_query(&path, "month", month);
         rest_query(&path, "by", by);
         rest_query(&path, "under", under);
+        rest_query(&path, "grain", grain);
+        rest_query(&path, "init", init);
+        rest_query(&path, "resize", resize);
         rest_query(&path, "memory", memory ? "true" : NULL);
         rc = cli_call(cli, "GET", buf_text(&path), NULL, err);
     }

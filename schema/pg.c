@@ -113,6 +113,7 @@ static enum err_code code_of(const char *state)
         {"57014", ERR_RETRY},  /* cancelled: a statement is undone as a whole */
         {"25006", ERR_RETRY},  /* read-only: the primary has moved */
         {"53300", ERR_RETRY},  /* too many connections */
+        {"22003", ERR_LIMIT},  /* a sum that no bigint holds */
         {"57P", ERR_RETRY},    /* shutting down, starting up */
         {"23502", ERR_SYSTEM}, /* NOT NULL: nobody outside can cause it */
         {"23", ERR_CONFLICT},

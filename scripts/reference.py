@@ -127,6 +127,8 @@ LIMITS = {
     "CLOSE_WORKERS_MAX": ("Bills", "connections of a month's close", ""),
     "CLOSER_GRACE_HOURS_MAX": ("Bills", "`--close-grace`", "h"),
     "RETENTION_DAYS_MAX": ("Bills", "`--record-retention`", "days"),
+    "WHAT_IF_RECORDS_MAX": ("Bills", "records of a month that `--grain` or `--init` rounds again", ""),
+    "WHAT_IF_GRAIN_MS_MAX": ("Bills", "`--grain`", "ms"),
     "HOOK_THREADS_MAX": ("Hook library", "threads that emit at the same time", ""),
     "CONFIG_FILE_BYTES_MAX": ("Command line", "configuration file", "bytes"),
     "REST_BODY_BYTES_MAX": ("Command line", "answer it reads", "bytes"),

@@ -82,6 +82,13 @@ static int on_memory(const struct cost_memory *memory, void *ctx, struct err *er
     return 0;
 }
 
+static int take_saving(const struct cost_memory *memory, void *ctx, struct err *err)
+{
+    (void)err;
+    *(struct exact *)ctx = memory->function_id == 1 ? memory->saving : *(struct exact *)ctx;
+    return 0;
+}
+
 START_TEST(memory_that_is_enough)
 {
     struct pg *pg = open_database();
@@ -95,6 +102,38 @@ START_TEST(memory_that_is_enough)
     int rc = cost_memory_list(pg, ACCOUNT, OCTOBER, book, on_memory, &count, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
     ck_assert_int_eq(count, 2);
+    price_book_free(&book);
+    pg_close(&pg);
+}
+END_TEST
+
+/* Half of its calls ran on provisioned concurrency: 552,960 MB*ms x 10^6 are 540,000 GB-s each, 45,000 with 128 MB; 100
+ * instances for a whole day with 1536 MB are 13,271,040,000,000 MB*ms, a twelfth of that with 128. */
+START_TEST(what_is_provisioned_shrinks_too)
+{
+    static const char PRICES[] =
+        "{\"currency\":\"USD\",\"meters\":{\"compute_x86_64\":{\"bands\":[{\"price\":\"0.1\"}]},"
+        "\"provisioned_compute_x86_64\":{\"bands\":[{\"price\":\"0.01\"}]},"
+        "\"provisioned_concurrency_x86_64\":{\"bands\":[{\"price\":\"0.001\"}]}}}";
+    struct pg *pg = open_database();
+    struct price_book *book = NULL;
+    struct err err = {0};
+    struct exact saving = {0};
+    char text[MONEY_TEXT_BYTES];
+    int rc = pg_script(pg,
+                       "INSERT INTO usage_hourly SELECT account_id, hour, function_id, version, memory_mib, arch, 1, "
+                       "invocations, billed_requests, 0, 0, 0, 0, 0, 0, 0, billed_ms, mb_ms, 0, 0, 0, 0, 0, 0, 0, 0, 0 "
+                       "FROM usage_hourly WHERE function_id = 1;"
+                       "INSERT INTO provisioned_period (account_id, function_id, version, starts_at, ends_at, "
+                       "memory_mib, arch, instances) VALUES "
+                       "(100000000001, 1, 0, '2026-10-05', '2026-10-06', 1536, 0, 100)",
+                       &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+    ck_assert_int_eq(price_book_parse(PRICES, strlen(PRICES), &book, NULL, &err), 0);
+    ck_assert_int_eq(cost_memory_list(pg, ACCOUNT, OCTOBER, book, take_saving, &saving, &err), 0);
+    /* 495,000 GB-s x 0.1 + 495,000 x 0.01 + 12,960,000 x 11/12 x 0.001 = 49,500 + 4,950 + 11,880 */
+    exact_format(saving, text);
+    ck_assert_str_eq(text, "66330");
     price_book_free(&book);
     pg_close(&pg);
 }
@@ -116,6 +155,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, the_same_use_under_another_book);
     tcase_add_test(tcase, memory_that_is_enough);
+    tcase_add_test(tcase, what_is_provisioned_shrinks_too);
     tcase_add_test(tcase, needed_memory_has_a_margin);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
