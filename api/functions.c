@@ -10,6 +10,7 @@
 #include "api/handlers.h"
 #include "api/http.h"
 #include "api/json_text.h"
+#include "api/layers.h"
 #include "common/digest.h"
 #include "common/err.h"
 #include "common/ids.h"
@@ -56,6 +57,7 @@ void function_members(struct json_writer *writer, const struct request *request,
     json_put_text(writer, "sha256", hex);
     json_put_i64(writer, "bytes", function->code_bytes);
     json_close_object(writer);
+    layer_function_member(writer, function);
     if (function->reserved_concurrency < 0) {
         json_put_null(writer, "reserved_concurrency");
     } else {
@@ -104,6 +106,7 @@ struct function_input {
     struct function_change change;
     int64_t reserved; /* -2: not said */
     int64_t provisioned;
+    struct function_layer layers[LAYERS_READ_MAX];
     char *environment, *tags;
     struct buf zip;
     cJSON *tree;
@@ -193,7 +196,7 @@ static int tree_read(struct function_input *input, struct err *err)
         json_get_i64(tree, "", "reserved_concurrency", false, -1, INT32_MAX, &input->reserved, err) != 0 ||
         json_flat_text(tree, "environment", 2 * FUNCTION_ENVIRONMENT_BYTES_MAX, &input->environment, err) != 0 ||
         json_flat_text(tree, "tags", TAGS_BYTES_MAX, &input->tags, err) != 0 ||
-        words_read(input, arch, network, err) != 0) {
+        layer_input_read(tree, input->layers, c, err) != 0 || words_read(input, arch, network, err) != 0) {
         return -1;
     }
     c->environment_json = input->environment;
@@ -214,6 +217,7 @@ static const char *const MEMBERS[] = {"name",
                                       "network",
                                       "ephemeral_storage_mb",
                                       "reserved_concurrency",
+                                      "layers",
                                       NULL};
 
 static int query_number(const struct request *request, const char *name, int *value, struct err *err)
@@ -263,6 +267,7 @@ static int zip_read(const struct request *request, struct function_input *input,
         query_number(request, "ephemeral_storage_mb", &c->ephemeral_mib, err) != 0 ||
         query_number(request, "reserved_concurrency", &reserved, err) != 0 ||
         words_read(input, request_query(request, "architecture"), request_query(request, "network"), err) != 0 ||
+        layer_input_words(request_query(request, "layers"), input->layers, c, err) != 0 ||
         flat_from_query(request, "env.", &input->environment, err) != 0 ||
         flat_from_query(request, "tag.", &input->tags, err) != 0) {
         return -1;

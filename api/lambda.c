@@ -132,12 +132,12 @@ int lambda_function(struct request *request, const struct lambda_target *target,
     return 0;
 }
 
-static void modified_text(int64_t at_us, char text[40])
+void lambda_time(int64_t at_us, char text[LAMBDA_TIME_BYTES])
 {
     struct civil c;
     calendar_split(at_us, &c);
-    (void)snprintf(text, 40, "%04d-%02d-%02dT%02d:%02d:%02d.%03d+0000", c.year, c.month, c.day, c.hour, c.minute,
-                   c.second, c.micros / 1000);
+    (void)snprintf(text, LAMBDA_TIME_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03d+0000", c.year, c.month, c.day, c.hour,
+                   c.minute, c.second, c.micros / 1000);
 }
 
 static void state_members(struct json_writer *writer, enum lambda_state state)
@@ -204,12 +204,12 @@ int lambda_configuration(struct request *request, struct json_writer *writer, co
 {
     char arn[LAMBDA_ARN_BYTES];
     char version[16];
-    char modified[40];
+    char modified[LAMBDA_TIME_BYTES];
     char revision[UUID_TEXT_BYTES];
     struct buf digest = {0};
     function_version_text(function->version, version);
     lambda_arn(request, function->name, with_qualifier ? version : NULL, arn);
-    modified_text(function->modified_us, modified);
+    lambda_time(function->modified_us, modified);
     uuid_format(&function->revision, revision);
     base64_encode(function->code_sha256, SHA256_BYTES, &digest);
     json_put_text(writer, "FunctionName", function->name);
@@ -227,6 +227,7 @@ int lambda_configuration(struct request *request, struct json_writer *writer, co
     json_put_text(writer, "RevisionId", revision);
     state_members(writer, state);
     fixed_members(writer, function);
+    lambda_layers_member(request, writer, function);
     buf_free(&digest);
     return environment_member(request, writer, function, err);
 }

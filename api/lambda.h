@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "api/layers.h"
+#include "common/digest.h"
 #include "common/json.h"
 
 struct admission_refusal;
@@ -96,8 +98,24 @@ int lambda_configuration(struct request *request, struct json_writer *writer, co
                          enum lambda_state state, bool with_qualifier, struct err *err);
 int lambda_configuration_reply(struct request *request, int status, const struct function *function,
                                enum lambda_state state, bool with_qualifier, struct err *err);
-/* lambda_package.c: an address of its package that works without a key for a while. */
-void lambda_package_location(const struct request *request, const struct function *function, char location[400]);
+/* lambda_package.c: an address of a package that works without a key for a while. */
+#define LAMBDA_LOCATION_BYTES 400
+void lambda_package_location(const struct request *request, const uint8_t digest[SHA256_BYTES],
+                             char location[LAMBDA_LOCATION_BYTES]);
+#define LAMBDA_TIME_BYTES 40
+void lambda_time(int64_t at_us, char text[LAMBDA_TIME_BYTES]);
 void lambda_changed(struct request *request, const char *name);
+
+/* ---- lambda_layers.c ---- */
+
+struct lambda_layers {
+    struct function_layer layers[LAYERS_READ_MAX];
+    char prefix[LAMBDA_ARN_BYTES];
+};
+/* Member Layers of a request goes into change, which points into read. */
+int lambda_layers_read(const struct request *request, const cJSON *tree, struct lambda_layers *read,
+                       struct function_change *change, struct err *err);
+/* Member Layers of a configuration; none when there are none. */
+void lambda_layers_member(const struct request *request, struct json_writer *writer, const struct function *function);
 
 #endif

@@ -17,6 +17,7 @@ struct lambda_input {
     const char *name;
     struct function_change change;
     struct buf zip;
+    struct lambda_layers layers;
     char *environment, *tags;
     bool publish;
 };
@@ -63,7 +64,7 @@ static int flat_of(const cJSON *object, const char *what, char **text, struct er
     return *text != NULL ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
 }
 
-#define SETTINGS "Runtime Role Handler Description Timeout MemorySize Environment EphemeralStorage"
+#define SETTINGS "Runtime Role Handler Description Timeout MemorySize Environment EphemeralStorage Layers"
 #define CODE "ZipFile ImageUri S3Bucket S3Key S3ObjectVersion"
 #define CREATE_MEMBERS SETTINGS " FunctionName Code Publish Tags Architectures"
 #define CODE_MEMBERS CODE " Publish DryRun RevisionId Architectures"
@@ -87,7 +88,7 @@ static int code_of(struct lambda_input *input, const cJSON *code, struct err *er
     return 0;
 }
 
-static int settings_of(struct lambda_input *input, struct err *err)
+static int settings_of(const struct request *request, struct lambda_input *input, struct err *err)
 {
     const cJSON *tree = input->tree;
     struct function_change *c = &input->change;
@@ -111,7 +112,8 @@ static int settings_of(struct lambda_input *input, struct err *err)
     const cJSON *environment = cJSON_GetObjectItemCaseSensitive(tree, "Environment");
     if (flat_of(cJSON_GetObjectItemCaseSensitive(environment, "Variables"), "Environment", &input->environment, err) !=
             0 ||
-        flat_of(cJSON_GetObjectItemCaseSensitive(tree, "Tags"), "Tags", &input->tags, err) != 0) {
+        flat_of(cJSON_GetObjectItemCaseSensitive(tree, "Tags"), "Tags", &input->tags, err) != 0 ||
+        lambda_layers_read(request, tree, &input->layers, c, err) != 0) {
         return -1;
     }
     c->environment_json = input->environment;
@@ -131,7 +133,10 @@ static int translate(struct request *request, const char *name, struct err *err)
         (void)err_set(err, ERR_CONFLICT, "Function already exist: %.64s", name);
         return err_slug(err, "ResourceConflictException");
     }
-    if (err->code == ERR_LIMIT && strcmp(err->field, "/code") != 0) {
+    if (strcmp(err->field, "/layers") == 0) {
+        return err_slug(err, "InvalidParameterValueException");
+    }
+    if (err->code == ERR_LIMIT && strcmp(err->field, "/code") == 0) {
         return err_slug(err, "CodeStorageExceededException");
     }
     return lambda_not_found(request, &target, err);
@@ -147,7 +152,7 @@ static int create(struct request *request, struct lambda_input *input, struct fu
     const cJSON *code = cJSON_GetObjectItemCaseSensitive(input->tree, "Code");
     if (lambda_target_parse(request, input->name, &target, err) != 0 || code_of(input, code, err) != 0 ||
         lambda_members_check(code, CODE, err) != 0 || lambda_members_check(input->tree, CREATE_MEMBERS, err) != 0 ||
-        settings_of(input, err) != 0) {
+        settings_of(request, input, err) != 0) {
         return -1;
     }
     if (input->change.zip_length == 0) {
@@ -254,8 +259,8 @@ int lambda_get_handler(struct request *request, struct err *err)
         rc = function_tags_get(request->pg, request->account_id, target.name, &tags, err);
     }
     if (rc == 0) {
-        char location[400];
-        lambda_package_location(request, &function, location);
+        char location[LAMBDA_LOCATION_BYTES];
+        lambda_package_location(request, function.code_sha256, location);
         json_open_object(&writer, "Code");
         json_put_text(&writer, "RepositoryType", "S3");
         json_put_text(&writer, "Location", location);
@@ -311,7 +316,7 @@ static int update_handler(struct request *request, bool code, struct err *err)
         rc = lambda_members_check(input.tree, code ? CODE_MEMBERS : CONFIGURATION_MEMBERS, err);
     }
     if (rc == 0) {
-        rc = settings_of(&input, err);
+        rc = settings_of(request, &input, err);
     }
     if (rc == 0 && code) {
         input.change.dry_run = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(input.tree, "DryRun"));

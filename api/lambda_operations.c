@@ -19,7 +19,6 @@ static const struct operation {
     {"DeleteCodeSigningConfig", "DELETE", "/2020-04-22/code-signing-configs/*"},
     {"DeleteEventSourceMapping", "DELETE", "/2015-03-31/event-source-mappings/*"},
     {"DeleteFunctionCodeSigningConfig", "DELETE", "/2020-06-30/functions/*/code-signing-config"},
-    {"DeleteLayerVersion", "DELETE", "/2018-10-31/layers/*/versions/*"},
     {"GetCapacityProvider", "GET", "/2025-11-30/capacity-providers/*"},
     {"GetCodeSigningConfig", "GET", "/2020-04-22/code-signing-configs/*"},
     {"GetDurableExecution", "GET", "/2025-12-01/durable-executions/*"},
@@ -29,7 +28,6 @@ static const struct operation {
     {"GetFunctionCodeSigningConfig", "GET", "/2020-06-30/functions/*/code-signing-config"},
     {"GetFunctionRecursionConfig", "GET", "/2024-08-31/functions/*/recursion-config"},
     {"GetFunctionScalingConfig", "GET", "/2025-11-30/functions/*/function-scaling-config"},
-    {"GetLayerVersion", "GET", "/2018-10-31/layers/*/versions/*"},
     {"GetLayerVersionPolicy", "GET", "/2018-10-31/layers/*/versions/*/policy"},
     {"GetPolicy", "GET", "/2015-03-31/functions/*/policy"},
     {"GetRuntimeManagementConfig", "GET", "/2021-07-20/functions/*/runtime-management-config"},
@@ -39,9 +37,6 @@ static const struct operation {
     {"ListEventSourceMappings", "GET", "/2015-03-31/event-source-mappings"},
     {"ListFunctionVersionsByCapacityProvider", "GET", "/2025-11-30/capacity-providers/*/function-versions"},
     {"ListFunctionsByCodeSigningConfig", "GET", "/2020-04-22/code-signing-configs/*/functions"},
-    {"ListLayerVersions", "GET", "/2018-10-31/layers/*/versions"},
-    {"ListLayers", "GET", "/2018-10-31/layers"},
-    {"PublishLayerVersion", "POST", "/2018-10-31/layers/*/versions"},
     {"PutFunctionCodeSigningConfig", "PUT", "/2020-06-30/functions/*/code-signing-config"},
     {"PutFunctionRecursionConfig", "PUT", "/2024-08-31/functions/*/recursion-config"},
     {"PutFunctionScalingConfig", "PUT", "/2025-11-30/functions/*/function-scaling-config"},
@@ -79,8 +74,7 @@ static const char *operation_name(const struct request *request)
 {
     for (size_t i = 0; i < OPERATION_COUNT; i++) {
         if (strcmp(OPERATIONS[i].method, request->method_name) == 0 && path_fits(OPERATIONS[i].path, request->path)) {
-            bool by_arn = strcmp(OPERATIONS[i].name, "ListLayers") == 0 && request_query(request, "find") != NULL;
-            return by_arn ? "GetLayerVersionByArn" : OPERATIONS[i].name;
+            return OPERATIONS[i].name;
         }
     }
     return NULL;

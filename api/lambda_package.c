@@ -1,4 +1,5 @@
-/* GetFunction's Code.Location: an address of the package that needs no key, for ten minutes, as Lambda's does. */
+/* Code.Location of GetFunction, Content.Location of layers: an address of the package that needs no key, for ten
+ * minutes, as Lambda's does. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,15 +30,16 @@ static void sign(const struct request *request, int64_t account_id, const char *
     hex_encode(mac, sizeof mac, signature);
 }
 
-void lambda_package_location(const struct request *request, const struct function *function, char location[400])
+void lambda_package_location(const struct request *request, const uint8_t digest[SHA256_BYTES],
+                             char location[LAMBDA_LOCATION_BYTES])
 {
     char package[HEX_BYTES];
     char signature[HEX_BYTES];
     int64_t expires_s = clock_wall_us() / 1000000 + VALID_S;
     const char *host = request_header(request, "Host");
-    hex_encode(function->code_sha256, SHA256_BYTES, package);
+    hex_encode(digest, SHA256_BYTES, package);
     sign(request, request->account_id, package, expires_s, signature);
-    (void)snprintf(location, 400,
+    (void)snprintf(location, LAMBDA_LOCATION_BYTES,
                    "%s://%.120s/2015-03-31/packages/%s?account=%" PRId64 "&expires=%" PRId64 "&signature=%s",
                    api_get_options(request->api)->tls_cert != NULL ? "https" : "http",
                    host != NULL ? host : "localhost", package, request->account_id, expires_s, signature);

@@ -18,12 +18,14 @@
 #define CHANGE (ROUTE_AUDIT | ROUTE_JSON)
 #define A "/v1/accounts/{a}"
 #define F "/v1/accounts/{a}/functions/{f}"
+#define LAYER "/v1/accounts/{a}/layers/{layer}"
 #define LIST "limit cursor"
 #define USAGE "from to granularity group_by function format limit offset month"
 #define REPORT "layout format focus_version csv_safe bom letter csvw_of sha256"
 #define L15 "/2015-03-31/functions/{f}"
 #define L19 "/2019-09-25/functions/{f}"
 #define L21 "/2021-10-31/functions/{f}"
+#define L18 "/2018-10-31/layers"
 
 /* method, pattern, scope, flags, body_bytes_max, query, handler, action */
 static const struct route ROUTES[] = {
@@ -63,6 +65,13 @@ static const struct route ROUTES[] = {
     {HTTP_GET, F "/url", SCOPE_READ, 0, 0, "qualifier", url_get_handler, NULL},
     {HTTP_PUT, F "/url", SCOPE_ACCOUNT, CHANGE, SMALL, "qualifier", url_put_handler, "function_url.set"},
     {HTTP_DELETE, F "/url", SCOPE_ACCOUNT, ROUTE_AUDIT, 0, "qualifier", url_delete_handler, "function_url.delete"},
+    {HTTP_GET, A "/layers", SCOPE_READ, 0, 0, LIST, layer_list_handler, NULL},
+    {HTTP_GET, LAYER "/versions", SCOPE_READ, 0, 0, LIST, layer_version_list_handler, NULL},
+    {HTTP_POST, LAYER "/versions", SCOPE_ACCOUNT, ROUTE_IDEMPOTENT | ROUTE_AUDIT, CODE, "description license",
+     layer_publish_handler, "layer.publish"},
+    {HTTP_GET, LAYER "/versions/{version}", SCOPE_READ, 0, 0, "", layer_get_handler, NULL},
+    {HTTP_DELETE, LAYER "/versions/{version}", SCOPE_ACCOUNT, ROUTE_AUDIT, 0, "", layer_delete_handler, "layer.delete"},
+    {HTTP_GET, LAYER "/versions/{version}/code", SCOPE_ACCOUNT, 0, 0, "", layer_code_get_handler, NULL},
     {HTTP_GET, F "/invocations", SCOPE_READ, 0, 0, LIST " from to format", invocation_list_handler, NULL},
     {HTTP_GET, A "/invocations", SCOPE_READ, 0, 0, LIST " from to format", invocation_list_handler, NULL},
     {HTTP_GET, A "/invocations/{request}/proof", SCOPE_READ, 0, 0, "month", invocation_proof_handler, NULL},
@@ -186,6 +195,12 @@ static const struct route ROUTES[] = {
     {HTTP_DELETE, L21 "/url", SCOPE_ACCOUNT, ROUTE_LAMBDA | ROUTE_AUDIT, SMALL, "*", lambda_url_delete_handler,
      "function_url.delete"},
     {HTTP_GET, L21 "/urls", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_url_list_handler, NULL},
+    {HTTP_GET, L18, SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_layer_list_handler, NULL},
+    {HTTP_POST, L18 "/{layer}/versions", SCOPE_ACCOUNT, ROUTE_LAMBDA, CODE, "*", lambda_layer_publish_handler, NULL},
+    {HTTP_GET, L18 "/{layer}/versions", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_layer_version_list_handler, NULL},
+    {HTTP_GET, L18 "/{layer}/versions/{version}", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_layer_get_handler, NULL},
+    {HTTP_DELETE, L18 "/{layer}/versions/{version}", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*",
+     lambda_layer_delete_handler, NULL},
     {HTTP_GET, "/2015-03-31/packages/{package}", SCOPE_NONE, ROUTE_LAMBDA, 0, "*", lambda_package_handler, NULL},
     {HTTP_GET, "/2017-03-31/tags/{arn}", SCOPE_READ, ROUTE_LAMBDA, 0, "*", lambda_tags_get_handler, NULL},
     {HTTP_POST, "/2017-03-31/tags/{arn}", SCOPE_ACCOUNT, ROUTE_LAMBDA, SMALL, "*", lambda_tags_put_handler, NULL},

@@ -1,3 +1,5 @@
+/* cmd_function.c - farthing function.
+ * Length: small subcommands that share how a function is named, read and printed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +29,9 @@ const char cmd_function_help[] =
     "  --memory MIB        128 to 10240 (128)\n"
     "  --timeout SECONDS   1 to 900 (3)\n"
     "  --env KEY=VALUE     environment of the function; may be repeated; replaces what was set\n"
+    "  --layer NAME[:N]    a layer of the account (its newest version); may be repeated, in order; replaces what was "
+    "set\n"
+    "  --no-layers         none any more\n"
     "  --tag KEY=VALUE     printed on bills; may be repeated; replaces what was set\n"
     "  --description TEXT\n"
     "  --reserved N        concurrency only this function may use\n"
@@ -40,6 +45,7 @@ const char cmd_function_help[] =
     "Examples:\n"
     "  farthing function deploy examples/node-hello --account demo --memory 256 --env GREETING=Hello\n"
     "  farthing function deploy build/resize.zip --account demo --runtime provided\n"
+    "  farthing function deploy examples/node-hello --account demo --layer deps --layer tools:2\n"
     "  farthing function url demo/hello --public\n"
     "  farthing function list demo\n";
 
@@ -105,7 +111,8 @@ static int function_list(struct cli *cli, struct err *err)
 struct deploy_words {
     const char *account, *name, *runtime, *handler, *description, *network;
     int64_t memory, timeout, reserved;
-    struct arg_list env, tags;
+    struct arg_list env, tags, layers;
+    bool no_layers;
 };
 
 static int put_pairs(struct json_writer *writer, const char *member, const char *option, const struct arg_list *list,
@@ -143,6 +150,21 @@ static void put_number(struct json_writer *writer, const char *name, int64_t val
     }
 }
 
+static int put_layers(struct json_writer *writer, const struct deploy_words *words, struct err *err)
+{
+    if (words->no_layers && words->layers.count > 0) {
+        return err_field(err, "no-layers", "--layer and --no-layers: it is one or the other");
+    }
+    if (words->no_layers || words->layers.count > 0) {
+        json_open_array(writer, "layers");
+        for (int i = 0; i < words->layers.count; i++) {
+            json_put_text(writer, NULL, words->layers.items[i]);
+        }
+        json_close_array(writer);
+    }
+    return 0;
+}
+
 static int deploy_body(const struct deploy_words *words, const struct package *package, bool create, struct buf *body,
                        struct err *err)
 {
@@ -163,7 +185,7 @@ static int deploy_body(const struct deploy_words *words, const struct package *p
     put_number(&writer, "timeout_s", words->timeout);
     put_number(&writer, "reserved_concurrency", words->reserved);
     if (put_pairs(&writer, "environment", "env", &words->env, err) == 0 &&
-        put_pairs(&writer, "tags", "tag", &words->tags, err) == 0) {
+        put_pairs(&writer, "tags", "tag", &words->tags, err) == 0 && put_layers(&writer, words, err) == 0) {
         base64_encode(package->zip.data, package->zip.length, &code);
         json_put_text(&writer, "code", buf_text(&code));
         json_close_object(&writer);
@@ -236,6 +258,8 @@ static int function_deploy(struct cli *cli, struct err *err)
         A_NUMBER("reserved", &words.reserved, -1, INT32_MAX),
         A_MANY("env", &words.env),
         A_MANY("tag", &words.tags),
+        A_MANY("layer", &words.layers),
+        A_FLAG("no-layers", &words.no_layers),
         A_END};
     int rc = -1;
 
@@ -310,6 +334,10 @@ static int function_show(struct cli *cli, struct err *err)
                      : value[0] != '\0' ? value
                                         : "-",
                      value[0] != '\0' ? ROWS[i][2] : "");
+    }
+    cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(cli->tree, "layers"))
+    {
+        (void)printf("%-23s %s:%lld\n", "layer", cli_text(pair, "name", text), (long long)cli_i64(pair, "version"));
     }
     cJSON_ArrayForEach(pair, cJSON_GetObjectItemCaseSensitive(cli->tree, "environment"))
     {

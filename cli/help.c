@@ -12,6 +12,7 @@ static const struct cmd COMMANDS[] = {
     {"account", cmd_account, "make, list and change accounts", cmd_account_help},
     {"key", cmd_key, "make, list and revoke API keys", cmd_key_help},
     {"function", cmd_function, "deploy, list, change and delete functions", cmd_function_help},
+    {"layer", cmd_layer, "packages that functions share: publish, list, show, delete", cmd_layer_help},
     {"invoke", cmd_invoke, "call a function and see what it cost", cmd_invoke_help},
     {"logs", cmd_logs, "read or follow what a function printed", cmd_logs_help},
     {"usage", cmd_usage, "what was used: invocations, milliseconds, GB-seconds", cmd_usage_help},

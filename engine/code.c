@@ -1,5 +1,4 @@
-/* code.c - packages: checked before they are kept, packed the same way each time, unpacked whole or not at all. */
-#include <dirent.h>
+/* code.c - packages: checked before they are kept, unpacked whole or not at all. Packing: code_pack.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -201,7 +200,7 @@ static int inflate_entry(zip_t *archive, zip_uint64_t index, const struct entry 
     return rc;
 }
 
-int code_check(const void *zip, size_t length, struct err *err)
+int code_measure(const void *zip, size_t length, int64_t *unzipped_bytes, struct err *err)
 {
     zip_t *archive = NULL;
     struct map *names = NULL;
@@ -226,6 +225,7 @@ int code_check(const void *zip, size_t length, struct err *err)
             goto out;
         }
     }
+    *unzipped_bytes = (int64_t)total;
     rc = 0;
 out:
     map_free(&names);
@@ -233,17 +233,41 @@ out:
     return rc;
 }
 
+int code_check(const void *zip, size_t length, struct err *err)
+{
+    int64_t unzipped_bytes = 0;
+    return code_measure(zip, length, &unzipped_bytes, err);
+}
+
 /* ---- unpack ---- */
+
+/* What another package left at path, and this one has something else there: it goes. */
+static int clear_way(const char *path, bool for_folder, struct err *err)
+{
+    struct stat found;
+    if (lstat(path, &found) != 0) {
+        return errno == ENOENT ? 0 : err_set(err, ERR_SYSTEM, "unpack %s: %s", path, strerror(errno));
+    }
+    if (S_ISDIR(found.st_mode)) {
+        return for_folder ? 0 : fs_remove_tree(path, err);
+    }
+    return unlink(path) == 0 ? 0 : err_set(err, ERR_SYSTEM, "unpack %s: %s", path, strerror(errno));
+}
 
 static int make_parents(char *path, size_t base_length, struct err *err)
 {
     for (char *at = path + base_length + 1; (at = strchr(at, '/')) != NULL; at++) {
         *at = '\0';
-        int made = mkdir(path, 0755);
-        int reason = errno;
+        int rc = mkdir(path, 0755) == 0 ? 0 : -1;
+        if (rc != 0 && errno == EEXIST && clear_way(path, true, err) == 0) {
+            rc = mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -1;
+        }
+        if (rc != 0) {
+            rc = err_set(err, ERR_SYSTEM, "unpack %s: %s", path, strerror(errno));
+        }
         *at = '/';
-        if (made != 0 && reason != EEXIST) {
-            return err_set(err, ERR_SYSTEM, "unpack %s: %s", path, strerror(reason));
+        if (rc != 0) {
+            return -1;
         }
     }
     return 0;
@@ -269,6 +293,12 @@ static int unpack_entry(zip_t *archive, zip_uint64_t index, const char *dir, uin
     /* A zip made where modes are unknown: executable, or a bootstrap in it could not start. */
     mode_t mode = entry.mode == 0 || (entry.mode & 0111) != 0 ? 0555 : 0444;
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        if (clear_way(path, false, err) != 0) {
+            return -1;
+        }
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    }
     if (fd < 0) {
         return err_set(err, ERR_SYSTEM, "unpack %s: %s", path, strerror(errno));
     }
@@ -280,201 +310,69 @@ static int unpack_entry(zip_t *archive, zip_uint64_t index, const char *dir, uin
     return rc;
 }
 
-int code_unpack(const void *zip, size_t length, const char *dir, struct err *err)
+static int unpack_begin(const char *dir, char part[PATH_BYTES], struct err *err)
 {
-    zip_t *archive = NULL;
-    char part[PATH_BYTES];
-    uint64_t total = 0;
-    zip_int64_t count = 0;
-    int rc = -1;
-
-    if (code_check(zip, length, err) != 0 || open_zip(zip, length, &archive, err) != 0) {
-        return -1;
-    }
-    (void)snprintf(part, sizeof part, "%.4000s.XXXXXX", dir);
+    (void)snprintf(part, PATH_BYTES, "%.4000s.XXXXXX", dir);
     if (mkdtemp(part) == NULL) {
-        (void)err_set(err, ERR_SYSTEM, "unpack: %s: %s", part, strerror(errno));
-        goto out;
-    }
-    count = zip_get_num_entries(archive, 0);
-    for (zip_int64_t i = 0; i < count; i++) {
-        if (unpack_entry(archive, (zip_uint64_t)i, part, &total, err) != 0) {
-            goto undo;
-        }
-    }
-    (void)chmod(part, 0755);
-    if (rename(part, dir) != 0) {
-        /* Another thread was first: the same content. */
-        if (errno != EEXIST && errno != ENOTEMPTY) {
-            (void)err_set(err, ERR_SYSTEM, "unpack: %s: %s", dir, strerror(errno));
-            goto undo;
-        }
-        (void)fs_remove_tree(part, NULL);
-    }
-    rc = 0;
-    goto out;
-undo:
-    (void)fs_remove_tree(part, NULL);
-out:
-    zip_discard(archive);
-    return rc;
-}
-
-/* ---- pack ---- */
-
-struct file_list {
-    char **paths;
-    size_t count, room;
-};
-
-static int add_path(struct file_list *list, const char *path)
-{
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 64 : list->room * 2;
-        char **grown = realloc(list->paths, room * sizeof *grown);
-        if (grown == NULL) {
-            return -1;
-        }
-        list->paths = grown;
-        list->room = room;
-    }
-    list->paths[list->count] = strdup(path);
-    return list->paths[list->count++] == NULL ? -1 : 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static int pack_file(zip_t *archive, const char *dir, const char *path, struct err *err)
-{
-    struct stat found;
-    const char *name = path + strlen(dir) + 1;
-    if (stat(path, &found) != 0) {
-        return err_set(err, ERR_SYSTEM, "pack %s: %s", path, strerror(errno));
-    }
-    zip_source_t *source = zip_source_file(archive, path, 0, -1);
-    zip_int64_t index = source != NULL ? zip_file_add(archive, name, source, ZIP_FL_ENC_UTF_8) : -1;
-    if (index < 0) {
-        zip_source_free(source);
-        return err_set(err, ERR_SYSTEM, "pack %s: %s", path, zip_strerror(archive));
-    }
-    mode_t mode = (found.st_mode & 0111) != 0 ? 0755 : 0644;
-    zip_uint32_t attributes = (zip_uint32_t)(S_IFREG | mode) << 16;
-    /* 1980-01-01: what zip can say earliest; the same files give the same bytes. */
-    if (zip_file_set_external_attributes(archive, (zip_uint64_t)index, 0, ZIP_OPSYS_UNIX, attributes) != 0 ||
-        zip_file_set_dostime(archive, (zip_uint64_t)index, 0, 33, 0) != 0 ||
-        zip_set_file_compression(archive, (zip_uint64_t)index, ZIP_CM_DEFLATE, 6) != 0) {
-        return err_set(err, ERR_SYSTEM, "pack %s: %s", path, zip_strerror(archive));
+        return err_set(err, ERR_SYSTEM, "unpack: %s: %s", part, strerror(errno));
     }
     return 0;
 }
 
-static int walk(const char *dir, struct file_list *list, int depth, struct err *err);
-
-static int read_bytes(zip_source_t *source, struct buf *zip, struct err *err)
+static int unpack_into(const void *zip, size_t length, const char *part, struct err *err)
 {
-    char chunk[CHUNK_BYTES];
-    zip_int64_t got = 0;
-    if (zip_source_open(source) != 0) {
-        return err_set(err, ERR_SYSTEM, "pack: cannot read the package back");
-    }
-    while ((got = zip_source_read(source, chunk, sizeof chunk)) > 0) {
-        buf_append(zip, chunk, (size_t)got);
-    }
-    (void)zip_source_close(source);
-    return got == 0 && buf_ok(zip) ? 0 : err_set(err, ERR_SYSTEM, "pack: cannot read the package back");
-}
-
-int code_pack_dir(const char *dir, struct buf *zip, struct err *err)
-{
-    struct file_list list = {0};
-    zip_error_t error;
-    zip_source_t *source = NULL;
     zip_t *archive = NULL;
-    int rc = -1;
-
-    zip_error_init(&error);
-    if (walk(dir, &list, 0, err) != 0) {
-        goto out;
-    }
-    if (list.count == 0) {
-        (void)err_field(err, CODE_FIELD, "%s has no files", dir);
-        goto out;
-    }
-    qsort(list.paths, list.count, sizeof *list.paths, by_name);
-    source = zip_source_buffer_create(NULL, 0, 0, &error);
-    archive = source != NULL ? zip_open_from_source(source, ZIP_CREATE | ZIP_TRUNCATE, &error) : NULL;
-    if (archive == NULL) {
-        (void)err_set(err, ERR_SYSTEM, "pack %s: %s", dir, zip_error_strerror(&error));
-        goto out;
-    }
-    for (size_t i = 0; i < list.count; i++) {
-        if (pack_file(archive, dir, list.paths[i], err) != 0) {
-            goto out;
-        }
-    }
-    zip_source_keep(source);
-    if (zip_close(archive) != 0) {
-        (void)err_set(err, ERR_SYSTEM, "pack %s: %s", dir, zip_strerror(archive));
-        zip_source_free(source);
-        goto out;
-    }
-    archive = NULL;
-    rc = read_bytes(source, zip, err);
-    zip_source_free(source);
-    source = NULL;
-out:
-    if (archive != NULL) {
-        zip_discard(archive);
-    }
-    zip_error_fini(&error);
-    for (size_t i = 0; i < list.count; i++) {
-        free(list.paths[i]);
-    }
-    free(list.paths);
-    return rc;
-}
-
-static int walk_entry(const char *path, struct file_list *list, int depth, struct err *err)
-{
-    struct stat found;
-    if (lstat(path, &found) != 0) {
-        return err_set(err, ERR_NOT_FOUND, "%s: %s", path, strerror(errno));
-    }
-    if (S_ISDIR(found.st_mode)) {
-        return walk(path, list, depth + 1, err);
-    }
-    if (S_ISLNK(found.st_mode)) {
-        return err_field(err, CODE_FIELD, "%s is a symbolic link: packages hold files only", path);
-    }
-    if (!S_ISREG(found.st_mode)) {
-        return err_field(err, CODE_FIELD, "%s is neither file nor folder", path);
-    }
-    return add_path(list, path) == 0 ? 0 : err_set(err, ERR_SYSTEM, "pack: out of memory");
-}
-
-static int walk(const char *dir, struct file_list *list, int depth, struct err *err)
-{
-    char path[PATH_BYTES];
+    uint64_t total = 0;
     int rc = 0;
-    if (depth > DEPTH_MAX || list->count > ENTRIES_MAX) {
-        return err_field(err, CODE_FIELD, "%s has too many files or folders", dir);
+    if (code_check(zip, length, err) != 0 || open_zip(zip, length, &archive, err) != 0) {
+        return -1;
     }
-    DIR *folder = opendir(dir);
-    if (folder == NULL) {
-        return err_field(err, CODE_FIELD, "%s: %s", dir, strerror(errno));
+    zip_int64_t count = zip_get_num_entries(archive, 0);
+    for (zip_int64_t i = 0; i < count && rc == 0; i++) {
+        rc = unpack_entry(archive, (zip_uint64_t)i, part, &total, err);
     }
-    const struct dirent *entry = NULL;
-    while (rc == 0 && (entry = readdir(folder)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
-        }
-        int length = snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
-        rc = length > 0 && (size_t)length < sizeof path ? walk_entry(path, list, depth, err)
-                                                        : err_field(err, CODE_FIELD, "%s: a path is too long", dir);
-    }
-    (void)closedir(folder);
+    zip_discard(archive);
     return rc;
+}
+
+/* rc: of what was done so far; when it failed, part goes. */
+static int unpack_end(int rc, const char *part, const char *dir, struct err *err)
+{
+    (void)chmod(part, 0755);
+    if (rc == 0 && rename(part, dir) == 0) {
+        return 0;
+    }
+    /* Another thread was first: the same content. */
+    if (rc == 0 && errno != EEXIST && errno != ENOTEMPTY) {
+        rc = err_set(err, ERR_SYSTEM, "unpack: %s: %s", dir, strerror(errno));
+    }
+    (void)fs_remove_tree(part, NULL);
+    return rc;
+}
+
+int code_unpack(const void *zip, size_t length, const char *dir, struct err *err)
+{
+    char part[PATH_BYTES];
+    if (unpack_begin(dir, part, err) != 0) {
+        return -1;
+    }
+    return unpack_end(unpack_into(zip, length, part, err), part, dir, err);
+}
+
+int code_unpack_over(code_fetch_fn *fetch, void *ctx, int count, const char *dir, struct err *err)
+{
+    char part[PATH_BYTES];
+    int rc = 0;
+    if (unpack_begin(dir, part, err) != 0) {
+        return -1;
+    }
+    for (int i = 0; i < count && rc == 0; i++) {
+        struct buf zip = {0};
+        rc = fetch(ctx, i, &zip, err);
+        if (rc == 0) {
+            rc = unpack_into(zip.data, zip.length, part, err);
+        }
+        buf_free(&zip);
+    }
+    return unpack_end(rc, part, dir, err);
 }

@@ -1,5 +1,6 @@
 /* code_cache.c - unpacked packages on this node, by content. */
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "engine/engine_internal.h"
@@ -29,4 +30,49 @@ int code_cache_get(struct engine *engine, struct pg *pg, const struct function *
 out:
     buf_free(&zip);
     return rc;
+}
+
+struct fetching {
+    struct pg *pg;
+    const struct function *function;
+};
+
+static int fetch_layer(void *ctx, int at, struct buf *zip, struct err *err)
+{
+    const struct fetching *fetching = ctx;
+    const struct function *function = fetching->function;
+    if (function_code_get(fetching->pg, function->account_id, function->layers[at].sha256, zip, err) != 0) {
+        return err_wrap(err, "layer %s:%d", function->layers[at].name, function->layers[at].version);
+    }
+    return 0;
+}
+
+int code_cache_layers(struct engine *engine, struct pg *pg, const struct function *function,
+                      char dir[ENGINE_PATH_BYTES], struct err *err)
+{
+    struct fetching fetching = {.pg = pg, .function = function};
+    uint8_t all[FUNCTION_LAYERS_MAX * SHA256_BYTES];
+    uint8_t digest[SHA256_BYTES];
+    char hex[SHA256_HEX_BYTES];
+    struct stat found;
+
+    dir[0] = '\0';
+    if (function->layer_count == 0) {
+        return 0;
+    }
+    /* The same layers in the same order are the same folder, whatever function has them. */
+    for (int i = 0; i < function->layer_count; i++) {
+        memcpy(all + (size_t)i * SHA256_BYTES, function->layers[i].sha256, SHA256_BYTES);
+    }
+    sha256(all, (size_t)function->layer_count * SHA256_BYTES, digest);
+    hex_encode(digest, SHA256_BYTES, hex);
+    (void)snprintf(dir, ENGINE_PATH_BYTES, "%.3900s/%lld-opt-%s", engine->code_dir, (long long)function->account_id,
+                   hex);
+    if (stat(dir, &found) == 0) {
+        return 0;
+    }
+    if (code_unpack_over(fetch_layer, &fetching, function->layer_count, dir, err) != 0) {
+        return err_wrap(err, "layers of function %s", function->name);
+    }
+    return 0;
 }

@@ -85,7 +85,7 @@ struct call {
     uint64_t response_bytes, duration_us, init_us, cpu_us;
     uint32_t peak_kib;
     bool streamed;
-    bool on_provisioned; /* its instance is one that is kept ready */
+    bool on_provisioned;       /* its instance is one that is kept ready */
     pthread_mutex_t tail_lock; /* the loop adds what is printed, others START, END and REPORT */
     struct buf tail;
     struct err error;
@@ -146,6 +146,7 @@ struct fleet {
     struct buf environment; /* NAME=value texts, NUL-terminated */
     uint32_t environment_count;
     char code_dir[ENGINE_PATH_BYTES];
+    char opt_dir[ENGINE_PATH_BYTES]; /* its layers; "": none */
     struct log_ring *log;
     struct function_counters *counters;
     bool retired;
@@ -332,12 +333,11 @@ int loop_watch(struct engine *engine, int fd, struct watch *watch, enum watch_ki
 void loop_unwatch(struct engine *engine, int fd);
 
 /* ---- environment.c ---- */
-/* Variables of a function: its own (json) and those of the Runtime API. */
-int environment_build(struct engine *engine, const struct function *function, const char *json, struct buf *texts,
-                      uint32_t *count, struct err *err);
+/* Variables of a function: its own (json) and those of the Runtime API. opt_dir: its layers on this machine, or "". */
+int environment_build(struct engine *engine, const struct function *function, const char *json, const char *opt_dir,
+                      struct buf *texts, uint32_t *count, struct err *err);
 /* argv of the runtime; at most 4 entries and NULL. */
-void environment_argv(const struct engine *engine, const struct function *function, const char *code_dir,
-                      char texts[2][4200], const char *argv[5]);
+void environment_argv(const struct engine *engine, const struct fleet *fleet, char texts[2][4200], const char *argv[5]);
 void engine_arn(const struct engine *engine, int64_t account_id, const char *name, const char *qualifier, char *text,
                 size_t room);
 
@@ -345,5 +345,8 @@ void engine_arn(const struct engine *engine, int64_t account_id, const char *nam
 /* Unpacked package of a function; fetched and unpacked when it is not there. */
 int code_cache_get(struct engine *engine, struct pg *pg, const struct function *function, char dir[ENGINE_PATH_BYTES],
                    struct err *err);
+/* Its layers, one over the other, as they are to be seen at /opt; dir is "" when it has none. */
+int code_cache_layers(struct engine *engine, struct pg *pg, const struct function *function,
+                      char dir[ENGINE_PATH_BYTES], struct err *err);
 
 #endif

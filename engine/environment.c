@@ -2,6 +2,7 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/digest.h"
 #include "common/json.h"
@@ -58,8 +59,42 @@ static void put_keys(struct buf *texts, uint32_t *count)
     buf_free(&text);
 }
 
-int environment_build(struct engine *engine, const struct function *function, const char *json, struct buf *texts,
-                      uint32_t *count, struct err *err)
+static bool has_own(const char *json, const char *quoted_name)
+{
+    return json != NULL && strstr(json, quoted_name) != NULL;
+}
+
+/* Where programs, libraries and modules of layers are found, as on Lambda; what a function sets itself stands. */
+static void put_paths(struct buf *texts, uint32_t *count, const struct function *function, const char *json,
+                      const char *opt)
+{
+    char text[4 * ENGINE_PATH_BYTES];
+    if (!has_own(json, "\"PATH\"")) {
+        (void)snprintf(text, sizeof text, "/usr/local/bin:/usr/bin:/bin:%s/bin", opt);
+        put(texts, count, "PATH", text);
+    }
+    if (!has_own(json, "\"LD_LIBRARY_PATH\"")) {
+        (void)snprintf(text, sizeof text, "/var/task:/var/task/lib:%s/lib", opt);
+        put(texts, count, "LD_LIBRARY_PATH", text);
+    }
+    if (function->layer_count == 0) {
+        return;
+    }
+    if (text_starts(function->runtime, "nodejs") && !has_own(json, "\"NODE_PATH\"")) {
+        const char *release = function->runtime + strlen("nodejs"); /* "", or "22.x" */
+        size_t digits = strspn(release, "0123456789");
+        (void)snprintf(text, sizeof text, "%s/nodejs/node%.*s/node_modules:%s/nodejs/node_modules", opt,
+                       digits > 0 ? (int)digits : 2, digits > 0 ? release : "20", opt);
+        put(texts, count, "NODE_PATH", text);
+    }
+    if (text_starts(function->runtime, "python") && !has_own(json, "\"PYTHONPATH\"")) {
+        (void)snprintf(text, sizeof text, "%s/python", opt);
+        put(texts, count, "PYTHONPATH", text);
+    }
+}
+
+int environment_build(struct engine *engine, const struct function *function, const char *json, const char *opt_dir,
+                      struct buf *texts, uint32_t *count, struct err *err)
 {
     char text[300];
     char version[16] = "$LATEST";
@@ -90,35 +125,46 @@ int environment_build(struct engine *engine, const struct function *function, co
     put(texts, count, "TZ", ":UTC");
     put(texts, count, "AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR");
     put(texts, count, "AWS_XRAY_DAEMON_ADDRESS", "127.0.0.1:2000");
-    if (json == NULL || strstr(json, "\"PATH\"") == NULL) {
-        put(texts, count, "PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin");
-    }
-    if (json == NULL || strstr(json, "\"LD_LIBRARY_PATH\"") == NULL) {
-        put(texts, count, "LD_LIBRARY_PATH", "/var/task:/var/task/lib:/opt/lib");
-    }
+    put_paths(texts, count, function, json, engine->isolated || opt_dir[0] == '\0' ? "/opt" : opt_dir);
     return buf_ok(texts) ? 0 : err_set(err, ERR_SYSTEM, "environment: out of memory");
 }
 
-void environment_argv(const struct engine *engine, const struct function *function, const char *code_dir,
-                      char texts[2][4200], const char *argv[5])
+/* A program that starts the runtime in its own way, as many layers bring one. */
+static const char *wrapper_of(const struct fleet *fleet)
 {
-    const char *task = engine->isolated ? "/var/task" : code_dir;
-    const char *runtime = engine->isolated ? "/var/runtime" : engine->image_dir;
-    if (text_starts(function->runtime, "nodejs")) {
-        (void)snprintf(texts[0], 4200, "%s/nodejs.mjs", runtime);
-        argv[0] = "/usr/bin/node";
-        argv[1] = texts[0];
-        argv[2] = NULL;
-    } else if (text_starts(function->runtime, "python")) {
-        (void)snprintf(texts[0], 4200, "%s/python.py", runtime);
-        argv[0] = "/usr/bin/python3";
-        argv[1] = texts[0];
-        argv[2] = NULL;
-    } else {
-        (void)snprintf(texts[0], 4200, "%s/bootstrap", task);
-        argv[0] = texts[0];
-        argv[1] = NULL;
+    static const char name[] = "AWS_LAMBDA_EXEC_WRAPPER=";
+    const char *at = fleet->environment.data;
+    for (uint32_t i = 0; i < fleet->environment_count; i++) {
+        if (text_starts(at, name) && at[sizeof name - 1] != '\0') {
+            return at + sizeof name - 1;
+        }
+        at += strlen(at) + 1;
     }
+    return NULL;
+}
+
+void environment_argv(const struct engine *engine, const struct fleet *fleet, char texts[2][4200], const char *argv[5])
+{
+    const struct function *function = &fleet->function;
+    const char *task = engine->isolated ? "/var/task" : fleet->code_dir;
+    const char *runtime = engine->isolated ? "/var/runtime" : engine->image_dir;
+    const char *wrapper = wrapper_of(fleet);
+    int count = 0;
+    if (text_starts(function->runtime, "nodejs") || text_starts(function->runtime, "python")) {
+        bool node = text_starts(function->runtime, "nodejs");
+        if (wrapper != NULL) {
+            argv[count++] = wrapper;
+        }
+        (void)snprintf(texts[0], 4200, "%s/%s", runtime, node ? "nodejs.mjs" : "python.py");
+        argv[count++] = node ? "/usr/bin/node" : "/usr/bin/python3";
+    } else {
+        (void)snprintf(texts[1], 4200, "%s/bootstrap", fleet->code_dir);
+        bool in_layer = fleet->opt_dir[0] != '\0' && access(texts[1], F_OK) != 0;
+        const char *opt = engine->isolated ? "/opt" : fleet->opt_dir;
+        (void)snprintf(texts[0], 4200, "%s/bootstrap", in_layer ? opt : task);
+    }
+    argv[count++] = texts[0];
+    argv[count] = NULL;
 }
 
 void engine_arn(const struct engine *engine, int64_t account_id, const char *name, const char *qualifier, char *text,

@@ -28,9 +28,19 @@ struct pg;
 #define FUNCTION_ZIP_BYTES_MAX (50 * 1024 * 1024)
 #define FUNCTION_UNZIPPED_BYTES_MAX (250 * 1024 * 1024)
 #define FUNCTION_VERSION_LATEST 0
+#define FUNCTION_LAYERS_MAX 5
+#define LAYER_NAME_BYTES 141
 
 enum function_arch { ARCH_X86_64, ARCH_ARM64 };
 enum function_network { NETWORK_NONE, NETWORK_HOST };
+
+/* A layer as a function has it: what it needs of it stays with the function when the layer is deleted. */
+struct function_layer {
+    char name[LAYER_NAME_BYTES];
+    int version; /* in a change: 0 is the newest */
+    uint8_t sha256[SHA256_BYTES];
+    int64_t bytes, unzipped_bytes;
+};
 
 struct function {
     int64_t account_id;
@@ -48,8 +58,10 @@ struct function {
     char role[257];
     uint8_t code_sha256[SHA256_BYTES];
     int64_t code_bytes;
-    int provisioned;          /* instances kept ready */
-    int reserved_concurrency; /* -1: none */
+    int layer_count;
+    struct function_layer layers[FUNCTION_LAYERS_MAX]; /* in order; later ones win */
+    int provisioned;                                   /* instances kept ready */
+    int reserved_concurrency;                          /* -1: none */
     struct uuid revision;
     int64_t modified_us;
     int64_t created_us;
@@ -58,15 +70,20 @@ struct function {
 /* Ranges and words of every setting; the error names the field ("/memory_mb"). */
 int function_check(const struct function *function, struct err *err);
 
-/* ---- packages (engine/code.c) ---- */
+/* ---- packages (engine/code.c, engine/code_pack.c) ---- */
 
 /* A zip is well-formed, within limits, without absolute paths, "..", links, devices or duplicate names; or ERR_INVALID
  * naming the entry (field "/code"). */
 int code_check(const void *zip, size_t length, struct err *err);
+/* The same, and how large its files are. */
+int code_measure(const void *zip, size_t length, int64_t *unzipped_bytes, struct err *err);
 /* Pack a directory deterministically (sorted, fixed times): the same files give the same zip. */
 int code_pack_dir(const char *dir, struct buf *zip, struct err *err);
 /* Unpack into dir (made), read-only for everybody; atomically: dir is complete or absent. */
 int code_unpack(const void *zip, size_t length, const char *dir, struct err *err);
+/* Several into one dir, whole as above: where two have the same path, the later one wins. fetch gives package at. */
+typedef int code_fetch_fn(void *ctx, int at, struct buf *zip, struct err *err);
+int code_unpack_over(code_fetch_fn *fetch, void *ctx, int count, const char *dir, struct err *err);
 
 /* ---- store (engine/function_store.c): every write checks account limits functions, memory_mb, code_bytes ---- */
 
@@ -78,7 +95,11 @@ struct function_change {
     const void *zip;
     size_t zip_length;
     int memory_mib, timeout_s, ephemeral_mib, arch, network;
-    bool reserve; /* its reserved concurrency becomes this; -1: none */
+    bool relayer; /* its layers become these: name and version are read */
+    const struct function_layer *layers;
+    int layer_count;
+    const char *layer_prefix; /* what stands before NAME:VERSION in errors; NULL: nothing */
+    bool reserve;             /* its reserved concurrency becomes this; -1: none */
     int reserved;
     const char *expected_revision; /* NULL: any; otherwise ERR_CONFLICT when it differs (slug "precondition_failed") */
     bool dry_run;                  /* function_update: everything is checked, nothing is changed */

@@ -5,6 +5,7 @@
 #define FARTHING_ENGINE_FUNCTION_ROW_H
 
 #include "engine/function.h"
+#include "engine/quota.h"
 
 struct pg_row;
 
@@ -21,5 +22,8 @@ int function_row_revision(const struct function *function, const char *expected,
 int function_row_account_lock(struct pg *pg, int64_t account_id, struct err *err);
 /* -1: none. Checked against what the account may reserve; tells every node. */
 int function_row_reserve(struct pg *pg, int64_t account_id, int64_t function_id, int reserved, struct err *err);
+/* ERR_LIMIT naming field when a quota of the account that blocks is below wanted. */
+int function_row_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t wanted, const char *field,
+                       struct err *err);
 
 #endif

@@ -1,4 +1,4 @@
-/* function_store.c - functions and their $LATEST (tables function, function_version, code_blob). Versions:
+/* function_store.c - functions and their $LATEST (tables function, function_version). Versions:
  * version_store.c.
  * Length: every write of a function checks limits, code and settings and changes several rows in one transaction; the
  * statements stand beside the one place that runs them. */
@@ -14,7 +14,9 @@
 #include "common/ids.h"
 #include "common/json.h"
 #include "common/text.h"
+#include "engine/code_store.h"
 #include "engine/function_row.h"
+#include "engine/layer_row.h"
 #include "engine/node_key.h"
 #include "engine/quota.h"
 #include "schema/pg.h"
@@ -38,10 +40,8 @@ static const struct pg_stmt FUNCTION_FIND = {
 
 static const struct pg_stmt FUNCTION_USE = {
     .name = "function.use",
-    .sql =
-        "SELECT (SELECT count(*) FROM function WHERE account_id = $1::int8 AND deleted_at IS NULL "
-        "AND origin = 'farthing')::int8 AS functions, "
-        "(SELECT coalesce(sum(octet_length(zip)), 0) FROM code_blob WHERE account_id = $1::int8)::int8 AS code_bytes",
+    .sql = "SELECT count(*)::int8 AS functions FROM function WHERE account_id = $1::int8 AND deleted_at IS NULL "
+           "AND origin = 'farthing'",
     .expect = PG_ONE_ROW,
 };
 
@@ -66,10 +66,10 @@ static const struct pg_stmt VERSION_INSERT = {
     .name = "function.version_insert",
     .sql = "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, "
            "timeout_s, "
-           "ephemeral_mib, description, role, environment, network, code_sha256, code_bytes) VALUES ($1::int8, "
+           "ephemeral_mib, description, role, environment, network, code_sha256, code_bytes, layers) VALUES ($1::int8, "
            "$2::int8, 0, $3::text, "
            "$4::text, $5::int2, $6::int4, $7::int4, $8::int4, $9::text, $10::text, $11::bytea, $12::text, $13::bytea, "
-           "$14::int8)",
+           "$14::int8, $15::jsonb)",
     .expect = PG_NO_ROWS,
 };
 
@@ -78,29 +78,10 @@ static const struct pg_stmt LATEST_UPDATE = {
     .sql =
         "UPDATE function_version SET runtime = $3::text, handler = $4::text, arch = $5::int2, memory_mib = $6::int4, "
         "timeout_s = $7::int4, ephemeral_mib = $8::int4, description = $9::text, role = $10::text, "
-        "environment = CASE WHEN $15::bool THEN $11::bytea ELSE environment END, network = $12::text, "
-        "code_sha256 = $13::bytea, code_bytes = $14::int8, revision = gen_random_uuid(), modified_at = now() "
+        "environment = CASE WHEN $16::bool THEN $11::bytea ELSE environment END, network = $12::text, "
+        "code_sha256 = $13::bytea, code_bytes = $14::int8, layers = $15::jsonb, revision = gen_random_uuid(), "
+        "modified_at = now() "
         "WHERE account_id = $1::int8 AND function_id = $2::int8 AND version = 0",
-    .expect = PG_NO_ROWS,
-};
-
-static const struct pg_stmt BLOB_PUT = {
-    .name = "code.put",
-    .sql = "INSERT INTO code_blob (account_id, sha256, zip) VALUES ($1::int8, $2::bytea, $3::bytea) ON CONFLICT DO "
-           "NOTHING",
-    .expect = PG_NO_ROWS,
-};
-
-static const struct pg_stmt BLOB_GET = {
-    .name = "code.get",
-    .sql = "SELECT zip FROM code_blob WHERE account_id = $1::int8 AND sha256 = $2::bytea",
-    .expect = PG_MAYBE_ROW,
-};
-
-static const struct pg_stmt BLOB_SWEEP = {
-    .name = "code.sweep",
-    .sql = "DELETE FROM code_blob b WHERE b.account_id = $1::int8 AND NOT EXISTS (SELECT 1 FROM function_version v "
-           "WHERE v.account_id = $1::int8 AND v.code_sha256 = b.sha256)",
     .expect = PG_NO_ROWS,
 };
 
@@ -282,6 +263,14 @@ static int seal(int64_t account_id, int64_t function_id, const char *json, struc
 
 /* ---- settings ---- */
 
+struct writing {
+    const struct function_change *change;
+    struct function function; /* as it will be */
+    const char *name;
+    bool fresh;
+    int64_t unzipped_bytes; /* of change->zip */
+};
+
 static int copy_text(char *target, size_t room, const char *text, const char *field, struct err *err)
 {
     if (text != NULL && text_copy(target, room, text) != 0) {
@@ -290,8 +279,10 @@ static int copy_text(char *target, size_t room, const char *text, const char *fi
     return 0;
 }
 
-static int apply(struct function *function, const struct function_change *change, struct err *err)
+static int apply(struct writing *writing, struct err *err)
 {
+    struct function *function = &writing->function;
+    const struct function_change *change = writing->change;
     if (copy_text(function->runtime, sizeof function->runtime, change->runtime, "/runtime", err) != 0 ||
         copy_text(function->handler, sizeof function->handler, change->handler, "/handler", err) != 0 ||
         copy_text(function->description, sizeof function->description, change->description, "/description", err) != 0 ||
@@ -308,7 +299,7 @@ static int apply(struct function *function, const struct function_change *change
         function->network = (enum function_network)change->network;
     }
     if (change->zip != NULL) {
-        if (code_check(change->zip, change->zip_length, err) != 0) {
+        if (code_measure(change->zip, change->zip_length, &writing->unzipped_bytes, err) != 0) {
             return -1;
         }
         sha256(change->zip, change->zip_length, function->code_sha256);
@@ -323,20 +314,14 @@ static int apply(struct function *function, const struct function_change *change
 
 /* ---- limits of the account ---- */
 
-struct use {
-    int64_t functions, code_bytes;
-};
-
-static int read_use(const struct pg_row *row, void *ctx, struct err *err)
+static int read_functions(const struct pg_row *row, void *ctx, struct err *err)
 {
     (void)err;
-    struct use *use = ctx;
-    use->functions = pg_get_i64(row, "functions");
-    use->code_bytes = pg_get_i64(row, "code_bytes");
+    *(int64_t *)ctx = pg_get_i64(row, "functions");
     return 0;
 }
 
-static int check_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t wanted, const char *field,
+int function_row_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, int64_t wanted, const char *field,
                        struct err *err)
 {
     struct quota_status status;
@@ -354,19 +339,44 @@ static int check_limit(struct pg *pg, int64_t account_id, enum quota_kind kind, 
     return 0;
 }
 
-static int check_limits(struct pg *pg, const struct function *function, bool fresh,
-                        const struct function_change *change, struct err *err)
+static int check_limits(struct pg *pg, const struct writing *writing, struct err *err)
 {
-    struct use use = {0};
+    const struct function *function = &writing->function;
+    const struct function_change *change = writing->change;
+    int64_t functions = 0;
     const struct pg_param params[] = {PG_P_I64(function->account_id), PG_P_END};
-    if (pg_run(pg, &FUNCTION_USE, params, read_use, &use, NULL, err) != 0) {
+    if (pg_run(pg, &FUNCTION_USE, params, read_functions, &functions, NULL, err) != 0 ||
+        function_row_limit(pg, function->account_id, QUOTA_MEMORY_MB, function->memory_mib, "/memory_mb", err) != 0 ||
+        (writing->fresh &&
+         function_row_limit(pg, function->account_id, QUOTA_FUNCTIONS, functions + 1, "/name", err) != 0)) {
         return -1;
     }
-    if (check_limit(pg, function->account_id, QUOTA_MEMORY_MB, function->memory_mib, "/memory_mb", err) != 0 ||
-        (fresh && check_limit(pg, function->account_id, QUOTA_FUNCTIONS, use.functions + 1, "/name", err) != 0) ||
-        (change->zip != NULL && check_limit(pg, function->account_id, QUOTA_CODE_BYTES,
-                                            use.code_bytes + (int64_t)change->zip_length, "/code", err) != 0)) {
+    return change->zip == NULL
+               ? 0
+               : code_store_room(pg, function->account_id, function->code_sha256, change->zip_length, err);
+}
+
+/* The limit for what a package holds is one for the function and its layers together. */
+static int check_unzipped(struct pg *pg, const struct writing *writing, struct err *err)
+{
+    const struct function *function = &writing->function;
+    int64_t total = writing->unzipped_bytes;
+    if (function->layer_count == 0 || (writing->change->zip == NULL && !writing->change->relayer)) {
+        return 0;
+    }
+    if (writing->change->zip == NULL &&
+        code_store_unzipped(pg, function->account_id, function->code_sha256, &total, err) != 0) {
         return -1;
+    }
+    for (int i = 0; i < function->layer_count; i++) {
+        total += function->layers[i].unzipped_bytes;
+    }
+    if (total > FUNCTION_UNZIPPED_BYTES_MAX) {
+        (void)err_field(err, "/layers",
+                        "Function code combined with layers exceeds the maximum allowed size of %d bytes. The actual "
+                        "size is %lld bytes.",
+                        FUNCTION_UNZIPPED_BYTES_MAX, (long long)total);
+        return err_slug(err, "code_too_large");
     }
     return 0;
 }
@@ -378,17 +388,11 @@ static int check_limits(struct pg *pg, const struct function *function, bool fre
 static bool of_version(const struct function_change *change)
 {
     bool elsewhere = change->tags_json != NULL || change->reserve;
-    return !elsewhere || change->runtime != NULL || change->handler != NULL || change->description != NULL ||
-           change->role != NULL || change->environment_json != NULL || change->zip != NULL || change->memory_mib >= 0 ||
-           change->timeout_s >= 0 || change->ephemeral_mib >= 0 || change->arch >= 0 || change->network >= 0;
+    return !elsewhere || change->relayer || change->runtime != NULL || change->handler != NULL ||
+           change->description != NULL || change->role != NULL || change->environment_json != NULL ||
+           change->zip != NULL || change->memory_mib >= 0 || change->timeout_s >= 0 || change->ephemeral_mib >= 0 ||
+           change->arch >= 0 || change->network >= 0;
 }
-
-struct writing {
-    const struct function_change *change;
-    struct function function; /* as it will be */
-    const char *name;
-    bool fresh;
-};
 
 static int read_id(const struct pg_row *row, void *ctx, struct err *err)
 {
@@ -415,11 +419,13 @@ static int put_version(struct pg *pg, const struct writing *writing, struct err 
     const struct function *f = &writing->function;
     const struct function_change *change = writing->change;
     struct buf sealed = {0};
+    struct buf layers = {0};
     if (change->environment_json != NULL &&
         seal(f->account_id, f->function_id, change->environment_json, &sealed, err) != 0) {
         buf_free(&sealed);
         return -1;
     }
+    layer_row_write(f, &layers);
     const struct pg_param params[] = {
         PG_P_I64(f->account_id),
         PG_P_I64(f->function_id),
@@ -435,30 +441,31 @@ static int put_version(struct pg *pg, const struct writing *writing, struct err 
         PG_P_TEXT(f->network == NETWORK_HOST ? "host" : "none"),
         PG_P_BYTES(f->code_sha256, SHA256_BYTES),
         PG_P_I64(f->code_bytes),
+        PG_P_TEXT(buf_text(&layers)),
         writing->fresh ? PG_P_END : PG_P_BOOL(change->environment_json != NULL),
         PG_P_END,
     };
     int rc = pg_run(pg, writing->fresh ? &VERSION_INSERT : &LATEST_UPDATE, params, NULL, NULL, NULL, err);
     buf_free(&sealed);
+    buf_free(&layers);
     return rc;
 }
 
 static int put_code(struct pg *pg, const struct writing *writing, struct err *err)
 {
     const struct function_change *change = writing->change;
-    if (change->zip == NULL) {
-        return 0;
-    }
-    const struct pg_param params[] = {PG_P_I64(writing->function.account_id),
-                                      PG_P_BYTES(writing->function.code_sha256, SHA256_BYTES),
-                                      PG_P_BYTES(change->zip, change->zip_length), PG_P_END};
-    return pg_run(pg, &BLOB_PUT, params, NULL, NULL, NULL, err);
+    return change->zip == NULL ? 0
+                               : code_store_put(pg, writing->function.account_id, writing->function.code_sha256,
+                                                change->zip, change->zip_length, writing->unzipped_bytes, err);
 }
 
-static int sweep_code(struct pg *pg, int64_t account_id, struct err *err)
+/* What must not change meanwhile: the account's reservations, and its packages. */
+static int lock_account(struct pg *pg, int64_t account_id, const struct function_change *change, struct err *err)
 {
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_END};
-    return pg_run(pg, &BLOB_SWEEP, params, NULL, NULL, NULL, err);
+    if (change->reserve && function_row_account_lock(pg, account_id, err) != 0) {
+        return -1;
+    }
+    return change->zip != NULL || change->relayer ? code_store_lock(pg, account_id, err) : 0;
 }
 
 static int create_body(struct pg *pg, void *ctx, struct err *err)
@@ -468,8 +475,9 @@ static int create_body(struct pg *pg, void *ctx, struct err *err)
     const struct function_change *change = writing->change;
     const struct pg_param params[] = {PG_P_I64(f->account_id), PG_P_TEXT(f->name),
                                       PG_P_TEXT(change->tags_json != NULL ? change->tags_json : "{}"), PG_P_END};
-    if ((change->reserve && function_row_account_lock(pg, f->account_id, err) != 0) ||
-        check_limits(pg, f, true, change, err) != 0 || put_code(pg, writing, err) != 0) {
+    if (lock_account(pg, f->account_id, change, err) != 0 || layer_row_attach(pg, change, f, err) != 0 ||
+        check_limits(pg, writing, err) != 0 || check_unzipped(pg, writing, err) != 0 ||
+        put_code(pg, writing, err) != 0) {
         return -1;
     }
     int64_t rows = 0;
@@ -509,7 +517,7 @@ int function_create(struct pg *pg, int64_t account_id, const char *name, const s
     if (change->zip == NULL) {
         return err_field(err, "/code", "a function needs a package");
     }
-    if (apply(f, change, err) != 0 || pg_tx_at(pg, PG_READ_COMMITTED, create_body, &writing, err) != 0) {
+    if (apply(&writing, err) != 0 || pg_tx_at(pg, PG_READ_COMMITTED, create_body, &writing, err) != 0) {
         return -1;
     }
     *function = *f;
@@ -536,10 +544,11 @@ static int update_body(struct pg *pg, void *ctx, struct err *err)
     struct function *f = &writing->function;
     const struct function_change *change = writing->change;
     int64_t account_id = f->account_id;
-    if ((change->reserve && function_row_account_lock(pg, account_id, err) != 0) ||
+    if (lock_account(pg, account_id, change, err) != 0 ||
         function_row_lock(pg, account_id, writing->name, f, err) != 0 ||
-        function_row_revision(f, change->expected_revision, err) != 0 || apply(f, change, err) != 0 ||
-        check_limits(pg, f, false, change, err) != 0) {
+        function_row_revision(f, change->expected_revision, err) != 0 || apply(writing, err) != 0 ||
+        layer_row_attach(pg, change, f, err) != 0 || check_limits(pg, writing, err) != 0 ||
+        check_unzipped(pg, writing, err) != 0) {
         return -1;
     }
     if (change->dry_run) {
@@ -552,7 +561,7 @@ static int update_body(struct pg *pg, void *ctx, struct err *err)
     const struct pg_param params[] = {PG_P_I64(account_id), PG_P_I64(f->function_id), PG_P_TEXT(change->tags_json),
                                       PG_P_END};
     if ((change->tags_json != NULL && pg_run(pg, &FUNCTION_TAGS_SET, params, NULL, NULL, NULL, err) != 0) ||
-        (change->zip != NULL && sweep_code(pg, account_id, err) != 0)) {
+        ((change->zip != NULL || change->relayer) && code_store_sweep(pg, account_id, err) != 0)) {
         return -1;
     }
     return function_row_get(pg, account_id, writing->name, FUNCTION_VERSION_LATEST, f, err);
@@ -591,7 +600,8 @@ static int delete_body(struct pg *pg, void *ctx, struct err *err)
 {
     const struct deleting *deleting = ctx;
     struct function found;
-    if (function_row_lock(pg, deleting->account_id, deleting->name, &found, err) != 0) {
+    if (code_store_lock(pg, deleting->account_id, err) != 0 ||
+        function_row_lock(pg, deleting->account_id, deleting->name, &found, err) != 0) {
         return -1;
     }
     if (deleting->version >= 0 &&
@@ -613,7 +623,7 @@ static int delete_body(struct pg *pg, void *ctx, struct err *err)
         pg_run(pg, &VERSIONS_DROP, versions, NULL, NULL, NULL, err) != 0) {
         return err_wrap(err, "delete function %s", deleting->name);
     }
-    return sweep_code(pg, deleting->account_id, err);
+    return code_store_sweep(pg, deleting->account_id, err);
 }
 
 int function_delete(struct pg *pg, int64_t account_id, const char *name, const char *qualifier, struct err *err)
@@ -703,15 +713,4 @@ int function_environment_get(struct pg *pg, int64_t account_id, const char *name
 out:
     buf_free(&sealed);
     return rc;
-}
-
-int function_code_get(struct pg *pg, int64_t account_id, const uint8_t digest[SHA256_BYTES], struct buf *zip,
-                      struct err *err)
-{
-    struct text_ctx ctx = {.out = zip, .column = "zip"};
-    const struct pg_param params[] = {PG_P_I64(account_id), PG_P_BYTES(digest, SHA256_BYTES), PG_P_END};
-    if (pg_run(pg, &BLOB_GET, params, read_bytes, &ctx, NULL, err) != 0) {
-        return -1;
-    }
-    return ctx.found ? 0 : err_set(err, ERR_NOT_FOUND, "the package is not there");
 }

@@ -88,7 +88,7 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
     if (texts == NULL || meter_new(engine->site, instance->number, fleet->function.memory_mib, &meter, err) != 0) {
         goto out;
     }
-    environment_argv(engine, &fleet->function, fleet->code_dir, texts, argv);
+    environment_argv(engine, fleet, texts, argv);
     buf_append(&environment, fleet->environment.data, fleet->environment.length);
     buf_printf(&environment, "AWS_LAMBDA_LOG_STREAM_NAME=%s", instance->log_stream);
     buf_putc(&environment, '\0');
@@ -98,6 +98,7 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
         .isolated = engine->isolated,
         .network_host = fleet->function.network == NETWORK_HOST && engine->options.allow_network_host,
         .code_dir = fleet->code_dir,
+        .opt_dir = fleet->opt_dir[0] != '\0' ? fleet->opt_dir : NULL,
         .image_dir = engine->image_dir,
         .argv = argv,
         .environment = &environment,

@@ -109,7 +109,11 @@ static void bwrap_args(const struct sandbox_spec *spec, struct args *args, char 
     add2(args, "--dev", "/dev");
     add3(args, "--ro-bind", spec->code_dir, "/var/task");
     add3(args, "--ro-bind", spec->image_dir, "/var/runtime");
-    add2(args, "--dir", "/opt");
+    if (spec->opt_dir != NULL) {
+        add3(args, "--ro-bind", spec->opt_dir, "/opt");
+    } else {
+        add2(args, "--dir", "/opt");
+    }
     (void)snprintf(texts[3], 4200, "%lld", (long long)spec->ephemeral_mib * 1024 * 1024);
     add2(args, "--size", texts[3]);
     add2(args, "--tmpfs", "/tmp");

@@ -27,6 +27,7 @@ struct sandbox_spec {
     bool isolated; /* false: a plain process (--sandbox none) */
     bool network_host;
     const char *code_dir;          /* unpacked package */
+    const char *opt_dir;           /* its layers, seen at /opt; NULL: none */
     const char *image_dir;         /* image.h */
     const char *const *argv;       /* of the runtime, NULL at the end; paths as seen inside */
     const struct buf *environment; /* NUL-terminated NAME=value texts */

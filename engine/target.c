@@ -48,13 +48,15 @@ struct reading {
     int second_weight_ppm;
     struct buf environment[2];
     char code_dir[2][ENGINE_PATH_BYTES];
+    char opt_dir[2][ENGINE_PATH_BYTES];
 };
 
 static int read_version(struct engine *engine, struct pg *pg, const struct function *function, struct reading *reading,
                         int at, struct err *err)
 {
     if (function_environment_get(pg, function->account_id, function->name, function->version, &reading->environment[at],
-                                 err) != 0) {
+                                 err) != 0 ||
+        code_cache_layers(engine, pg, function, reading->opt_dir[at], err) != 0) {
         return -1;
     }
     return code_cache_get(engine, pg, function, reading->code_dir[at], err);
@@ -88,10 +90,10 @@ static int read_target(struct engine *engine, struct pg *pg, struct reading *rea
     return 0;
 }
 
-/* Lock held. */
-static struct fleet *fleet_make(struct engine *engine, const struct function *function, struct buf *environment,
-                                const char *code_dir)
+/* The first version of what was read, or the second. Lock held. */
+static struct fleet *fleet_make(struct engine *engine, struct reading *reading, int at)
 {
+    const struct function *function = at == 0 ? &reading->first : &reading->second;
     struct fleet_key key;
     memset(&key, 0, sizeof key);
     key.account_id = function->account_id;
@@ -110,13 +112,14 @@ static struct fleet *fleet_make(struct engine *engine, const struct function *fu
         return NULL;
     }
     fleet->function = *function;
-    (void)snprintf(fleet->code_dir, sizeof fleet->code_dir, "%s", code_dir);
+    (void)snprintf(fleet->code_dir, sizeof fleet->code_dir, "%s", reading->code_dir[at]);
+    (void)snprintf(fleet->opt_dir, sizeof fleet->opt_dir, "%s", reading->opt_dir[at]);
     fleet->scale_tokens_milli = (int64_t)ENGINE_SCALE_BURST * 1000;
     fleet->scale_ns = clock_mono_ns();
     fleet->counters = counters_of(engine, function);
     fleet->log = log_store_ring(engine->logs, function->account_id, function->name);
-    if (environment_build(engine, function, buf_text(environment), &fleet->environment, &fleet->environment_count,
-                          &err) != 0 ||
+    if (environment_build(engine, function, buf_text(&reading->environment[at]), fleet->opt_dir, &fleet->environment,
+                          &fleet->environment_count, &err) != 0 ||
         map_put(engine->fleets, &key, sizeof key, fleet) != 0) {
         buf_free(&fleet->environment);
         free(fleet);
@@ -134,10 +137,8 @@ static struct call *install(struct engine *engine, struct reading *reading, bool
     target->waiting = NULL;
     target->loading = false;
     if (ok) {
-        target->fleet = fleet_make(engine, &reading->first, &reading->environment[0], reading->code_dir[0]);
-        target->second = reading->has_second
-                             ? fleet_make(engine, &reading->second, &reading->environment[1], reading->code_dir[1])
-                             : NULL;
+        target->fleet = fleet_make(engine, reading, 0);
+        target->second = reading->has_second ? fleet_make(engine, reading, 1) : NULL;
         target->second_weight_ppm = reading->second_weight_ppm;
         target->reserved = reading->first.reserved_concurrency;
         target->loaded_ns = target->reload ? 0 : clock_mono_ns();

@@ -7,6 +7,7 @@
 #include "common/err.h"
 #include "common/text.h"
 #include "engine/function_row.h"
+#include "engine/layer_row.h"
 #include "schema/pg.h"
 
 #define COLUMNS                                                                                                        \
@@ -16,7 +17,7 @@
     "v.code_sha256, "                                                                                                  \
     "v.code_bytes, v.provisioned::int8 AS provisioned, f.reserved_concurrency::int8 AS reserved_concurrency, "         \
     "v.revision, "                                                                                                     \
-    "v.modified_at, f.created_at, v.version::int8 AS version_number, f.tags::text AS tags "
+    "v.modified_at, f.created_at, v.version::int8 AS version_number, f.tags::text AS tags, v.layers::text AS layers "
 #define FROM                                                                                                           \
     "FROM function f JOIN function_version v ON v.account_id = f.account_id AND v.function_id = f.function_id "        \
     "WHERE f.account_id = $1::int8 AND f.deleted_at IS NULL "
@@ -56,10 +57,11 @@ static const struct pg_stmt LAST_VERSION = {
 static const struct pg_stmt SAME = {
     .name = "function.same",
     .sql = "SELECT (a.runtime, a.handler, a.arch, a.memory_mib, a.timeout_s, a.ephemeral_mib, a.role, a.network, "
-           "a.code_sha256) "
+           "a.code_sha256, a.layers) "
            "IS NOT DISTINCT FROM (b.runtime, b.handler, b.arch, b.memory_mib, b.timeout_s, b.ephemeral_mib, b.role, "
            "b.network, "
-           "b.code_sha256) AND a.environment IS NOT DISTINCT FROM b.environment AS same FROM function_version a, "
+           "b.code_sha256, b.layers) AND a.environment IS NOT DISTINCT FROM b.environment AS same FROM "
+           "function_version a, "
            "function_version b "
            "WHERE a.account_id = $1::int8 AND a.function_id = $2::int8 AND a.version = 0 AND b.account_id = $1::int8 "
            "AND b.function_id = $2::int8 AND b.version = $3::int4",
@@ -74,17 +76,18 @@ static const struct pg_stmt PUBLISH = {
         "RETURNING next_version - 1 AS version) "
         "INSERT INTO function_version (account_id, function_id, version, runtime, handler, arch, memory_mib, "
         "timeout_s, ephemeral_mib, "
-        "description, role, environment, network, code_sha256, code_bytes) "
+        "description, role, environment, network, code_sha256, code_bytes, layers) "
         "SELECT v.account_id, v.function_id, number.version, v.runtime, v.handler, v.arch, v.memory_mib, v.timeout_s, "
         "v.ephemeral_mib, "
-        "coalesce($3::text, v.description), v.role, v.environment, v.network, v.code_sha256, v.code_bytes "
+        "coalesce($3::text, v.description), v.role, v.environment, v.network, v.code_sha256, v.code_bytes, "
+        "v.layers "
         "FROM function_version v, number WHERE v.account_id = $1::int8 AND v.function_id = $2::int8 AND v.version = 0 "
         "RETURNING version::int8 AS version",
     .expect = PG_ONE_ROW,
 };
 
 /* What changed last, $LATEST or the newest version: publishing twice without a change gives the same version. */
-static int to_function(const struct pg_row *row, struct function *function)
+static int to_function(const struct pg_row *row, struct function *function, struct err *err)
 {
     size_t length = 0;
     *function = (struct function){
@@ -111,7 +114,7 @@ static int to_function(const struct pg_row *row, struct function *function)
     memcpy(function->code_sha256, digest, length < SHA256_BYTES ? length : SHA256_BYTES);
     const void *revision = pg_get_bytes(row, "revision", &length);
     memcpy(function->revision.bytes, revision, sizeof function->revision.bytes);
-    return 0;
+    return layer_row_read(pg_get_text(row, "layers"), function, err);
 }
 
 struct one {
@@ -121,10 +124,9 @@ struct one {
 
 static int read_one(const struct pg_row *row, void *ctx, struct err *err)
 {
-    (void)err;
     struct one *one = ctx;
     one->found = true;
-    return to_function(row, one->function);
+    return to_function(row, one->function, err);
 }
 
 int function_row_get(struct pg *pg, int64_t account_id, const char *name, int version, struct function *function,
@@ -185,7 +187,7 @@ static int read_listed(const struct pg_row *row, void *ctx, struct err *err)
     struct listing *listing = ctx;
     struct function function;
     listing->count++;
-    if (to_function(row, &function) != 0) {
+    if (to_function(row, &function, err) != 0) {
         return -1;
     }
     return listing->on_row(&function, pg_get_text(row, "tags"), listing->ctx, err);

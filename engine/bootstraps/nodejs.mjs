@@ -1,7 +1,7 @@
 // Runtime for Node.js handlers written for AWS Lambda: async, callback and streaming (awslambda.streamifyResponse).
 // Speaks the Runtime API at AWS_LAMBDA_RUNTIME_API; no dependencies. One keep-alive connection; the request for the next event is sent right behind
 // an answer, in the same packet.
-import { createRequire } from 'node:module';
+import module, { createRequire } from 'node:module';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -115,6 +115,24 @@ function fault(name, message) {
 
 // ---- finding the handler ----
 
+// require() looks into NODE_PATH (layers) by itself; import does so with this, as on Lambda. Nothing is done where there are no layers.
+function importFromLayers() {
+  const roots = (process.env.NODE_PATH ?? '').split(':').filter((root) => root.endsWith('/node_modules') && fs.existsSync(root));
+  if (roots.length === 0 || !module.register) return;
+  const parents = roots.map((root) => pathToFileURL(path.join(root, '..', 'layer.mjs')).href);
+  module.register(`data:text/javascript,${encodeURIComponent(`
+    const parents = ${JSON.stringify(parents)};
+    export async function resolve(name, context, next) {
+      try { return await next(name, context); } catch (error) {
+        if (error.code !== 'ERR_MODULE_NOT_FOUND' || /^(\\.{0,2}\\/|[a-z]+:)/.test(name)) throw error;
+        for (const parentURL of parents) {
+          try { return await next(name, { ...context, parentURL }); } catch { /* the next one */ }
+        }
+        throw error;
+      }
+    }`)}`);
+}
+
 async function load() {
   const root = process.env.LAMBDA_TASK_ROOT;
   const text = process.env._HANDLER;
@@ -127,6 +145,7 @@ async function load() {
   for (const extension of ['', '.js', '.mjs', '.cjs']) {
     if (fs.existsSync(file + extension) && fs.statSync(file + extension).isFile()) { found = file + extension; break; }
   }
+  importFromLayers();
   if (!found) throw fault('Runtime.ImportModuleError', `Error: Cannot find module '${base.slice(0, dot)}'`);
   let module;
   try {

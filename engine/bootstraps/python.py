@@ -124,6 +124,10 @@ def load():
         raise Fault("Runtime.MalformedHandlerName", "Bad handler '%s': not enough values to unpack (expected 2, got 1)" % text)
     import importlib
 
+    for root in reversed(os.environ.get("PYTHONPATH", "").split(os.pathsep)):  # layers as pip lays them out
+        site = "%s/lib/python%d.%d/site-packages" % (root, *sys.version_info[:2])
+        if root and os.path.isdir(site):
+            sys.path.insert(0, site)
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     try:
         module = importlib.import_module(module_name.replace("/", "."))

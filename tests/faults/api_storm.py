@@ -68,7 +68,9 @@ CODE = package()
 ROLE = "arn:aws:iam::100000000001:role/r"
 BODIES = {  # what is right where the description has no example; the key is the end of "METHOD pattern"
     "POST /functions": {"name": "made", "runtime": "nodejs", "memory_mb": 128, "timeout_s": 3, "code": CODE},
-    "PATCH /functions/{f}": {"memory_mb": 256, "description": "changed", "environment": {"A": "b"}, "tags": {"team": "x"}},
+    "PATCH /functions/{f}": {"memory_mb": 256, "description": "changed", "environment": {"A": "b"}, "tags": {"team": "x"}, "layers": ["deps"]},
+    "POST /v1/accounts/{a}/layers/{layer}/versions": {"code": CODE, "runtimes": ["nodejs"], "license": "MIT"},
+    "POST /2018-10-31/layers/{layer}/versions": {"Content": {"ZipFile": CODE}, "CompatibleRuntimes": ["nodejs18.x"]},
     "POST /versions": {"description": "one more"},
     "POST /invocations": {"name": "Ada"},
     "POST /response-streaming-invocations": {"name": "Ada"},

@@ -20,6 +20,7 @@ echo 'exports.handler = async (event) => event;' >"$scratch/storm/index.js"
 "$farthing" function publish storm/storm >/dev/null
 "$farthing" function alias storm/storm live 1 >/dev/null
 "$farthing" invoke storm/storm --payload '{}' >/dev/null 2>&1
+"$farthing" layer publish "$source_dir/examples/shell" --account storm --name deps >/dev/null
 "$farthing" webhook add storm http://127.0.0.1:9/hook >/dev/null
 "$farthing" prices override storm <(echo '{"discount_percent": "10"}') >/dev/null
 url=$("$farthing" function url storm/storm --public | head -n 1)
@@ -36,7 +37,7 @@ from urllib.parse import urlsplit
 month, request, url, spare = sys.argv[1:]
 print(json.dumps({
     "a": ["storm"], "f": ["storm", "storm", "lambda", "storm:live", "made"], "month": [month], "invoice": ["inv_1"], "line": ["1", "2"],
-    "request": [request], "book": ["default", "own"], "alias": ["live", "other"], "webhook": ["wh_1", "wh_2"], "key": [spare],
+    "request": [request], "book": ["default", "own"], "alias": ["live", "other"], "layer": ["deps", "arn:aws:lambda:local:100000000001:layer:deps"], "version": ["1", "2"], "webhook": ["wh_1", "wh_2"], "key": [spare],
     "quota": ["concurrency", "requests_per_second", "requests_per_month", "gb_seconds_per_month", "spend_per_month", "functions",
               "memory_mb", "code_bytes", "async_queue"],
     "arn": ["arn:aws:lambda:farthing:100000000001:function:storm"], "url_host": urlsplit(url).netloc}))

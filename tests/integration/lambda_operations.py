@@ -19,13 +19,14 @@ except ImportError:  # Debian's awscli brings its own
         sys.exit(77)
 
 # What is here, in the order of a function's life: each call needs what the ones before it made.
-SUPPORTED = """CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode UpdateFunctionConfiguration
+SUPPORTED = """PublishLayerVersion GetLayerVersion GetLayerVersionByArn ListLayers ListLayerVersions CreateFunction GetFunction GetFunctionConfiguration ListFunctions UpdateFunctionCode UpdateFunctionConfiguration
 PublishVersion ListVersionsByFunction CreateAlias GetAlias ListAliases UpdateAlias Invoke InvokeAsync InvokeWithResponseStream
 PutFunctionConcurrency GetFunctionConcurrency DeleteFunctionConcurrency PutProvisionedConcurrencyConfig
 GetProvisionedConcurrencyConfig ListProvisionedConcurrencyConfigs DeleteProvisionedConcurrencyConfig
 PutFunctionEventInvokeConfig UpdateFunctionEventInvokeConfig GetFunctionEventInvokeConfig ListFunctionEventInvokeConfigs
 DeleteFunctionEventInvokeConfig CreateFunctionUrlConfig GetFunctionUrlConfig UpdateFunctionUrlConfig ListFunctionUrlConfigs
-DeleteFunctionUrlConfig TagResource ListTags UntagResource GetAccountSettings DeleteAlias DeleteFunction""".split()
+DeleteFunctionUrlConfig TagResource ListTags UntagResource GetAccountSettings DeleteAlias DeleteFunction
+DeleteLayerVersion""".split()
 
 url = os.environ["FARTHING_URL"]
 mode = sys.argv[1] if len(sys.argv) > 1 else "standard"
@@ -50,6 +51,7 @@ def package(text):
 
 ARN = "arn:aws:lambda:local:{}:function:all"
 GIVEN = {
+    "PublishLayerVersion": {"LayerName": "all", "Content": {"ZipFile": package("layer")}},
     "CreateFunction": {"FunctionName": "all", "Runtime": "python3.11", "Handler": "main.handler", "Role": "r",
                        "Code": {"ZipFile": package("one")}},
     "UpdateFunctionCode": {"FunctionName": "all", "ZipFile": package("two")},
@@ -128,6 +130,10 @@ for name in SUPPORTED:
     status, code, message, count = call(name)
     check(200 <= status < 300 and count == 1, f"{name}: {status} {code} {message}, sent {count} times")
     there += 1
+    if name == "PublishLayerVersion":
+        newest = client.list_layers()["Layers"][0]["LatestMatchingVersion"]
+        one = {"LayerName": "all", "VersionNumber": newest["Version"]}
+        GIVEN.update(GetLayerVersion=one, DeleteLayerVersion=one, GetLayerVersionByArn={"Arn": newest["LayerVersionArn"]})
     if name == "GetFunction":
         account = client.get_function(FunctionName="all")["Configuration"]["FunctionArn"].split(":")[4]
 missing = [name for name in model.operation_names if name not in SUPPORTED]

@@ -568,7 +568,10 @@ chapter('tags', async () => {
 });
 
 chapter('what is not there says so', async () => {
-    const none = await refused(send('ListLayers', {}), 'NotImplementedException', (e) => e.message === 'ListLayers is not supported here.');
+    const none = await refused(
+        send('GetLayerVersionPolicy', { LayerName: 'x', VersionNumber: 1 }), 'NotImplementedException',
+        (e) => e.message === 'GetLayerVersionPolicy is not supported here.',
+    );
     assert.equal(none.$metadata.attempts, 1, 'it is not asked for again');
     await refused(
         send('CreateFunction', { FunctionName: 'image', Role: role, PackageType: 'Image', Code: { ImageUri: 'x' } }),

@@ -28,7 +28,6 @@ let arn;
 
 chapter('a member that is not here is refused by its name, its word for "off" is not', async () => {
     for (const [member, value] of Object.entries({
-        Layers: ['arn:aws:lambda:us-east-1:1:layer:x:1'],
         VpcConfig: { SubnetIds: ['a'], SecurityGroupIds: ['b'] },
         DeadLetterConfig: { TargetArn: 'arn:aws:sqs:us-east-1:1:q' },
         TracingConfig: { Mode: 'Active' },
@@ -52,7 +51,7 @@ chapter('a member that is not here is refused by its name, its word for "off" is
         LoggingConfig: { LogFormat: 'Text', LogGroup: `/aws/lambda/${FunctionName}` },
     });
     arn = made.FunctionArn;
-    await invalid(send('UpdateFunctionConfiguration', { FunctionName, Layers: ['x'] }), /^Layers is not supported here/);
+    await invalid(send('UpdateFunctionConfiguration', { FunctionName, KMSKeyArn: 'x' }), /^KMSKeyArn is not supported here/);
     await invalid(send('UpdateFunctionCode', { FunctionName, S3Bucket: 'bucket', S3Key: 'k' }), /Only code in ZipFile/);
     await invalid(invoke('{}', { TenantId: 'tenant' }), /TenantId is not supported here/);
     await invalid(invoke('{}', { DurableExecutionName: 'x' }), /DurableExecutionName is not supported here/);

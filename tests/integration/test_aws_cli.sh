@@ -85,6 +85,16 @@ lambda delete-function-concurrency --function-name story
 is "$(get get-function-concurrency --function-name story -- ReservedConcurrentExecutions)" None "get-function-concurrency"
 is "$(get get-account-settings -- AccountUsage.FunctionCount)" 1 "get-account-settings"
 
+is "$(get publish-layer-version --layer-name deps --zip-file "fileb://$scratch/code.zip" --compatible-runtimes python3.11 -- Version)" 1 "publish-layer-version"
+layer=$(get get-layer-version --layer-name deps --version-number 1 -- LayerVersionArn)
+is "$(get get-layer-version-by-arn --arn "$layer" -- 'CompatibleRuntimes[0]')" python3.11 "get-layer-version-by-arn"
+is "$(get list-layers -- 'Layers[].LayerName')" deps "list-layers"
+is "$(get list-layer-versions --layer-name deps -- 'LayerVersions[].Version')" 1 "list-layer-versions"
+is "$(get update-function-configuration --function-name story --layers "$layer" -- 'Layers[].Arn')" "$layer" "--layers"
+lambda delete-layer-version --layer-name deps --version-number 1
+is "$(get get-function-configuration --function-name story -- 'Layers[].Arn')" "$layer" "a deleted layer stays with its function"
+is "$(get update-function-configuration --function-name story --layers "[]" -- 'Layers')" None "no layers"
+
 arn=$(get get-function-configuration --function-name story -- FunctionArn)
 lambda tag-resource --resource "$arn" --tags team=b,cost=7
 lambda untag-resource --resource "$arn" --tag-keys team

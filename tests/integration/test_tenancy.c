@@ -24,13 +24,13 @@
     "UEsDBBQAAAAAAAAAIVyjt17aEQAAABEAAAAJAAAAYm9vdHN0cmFwIyEvYmluL3NoCmV4aXQgMQpQSwECFAMUAAAAAAAAACFco7de2hEAAAARAAAA" \
     "CQ"                                                                                                               \
     "AAAAAAAAAAAAAA7QEAAAAAYm9vdHN0cmFwUEsFBgAAAAABAAEANwAAADgAAAAAAA=="
-#define NAMES_MAX 12
+#define NAMES_MAX 13
 #define TRIES_MAX 20000
 
 /* What an account has, or a client may make up. */
 struct things {
     char a[40], id[40], f[200], alias[40], key[40], webhook[40], invoice[40], request[40], month[8], arn[200],
-        package[80];
+        package[80], layer[200];
     char write[80], read[80]; /* keys */
 };
 
@@ -97,6 +97,9 @@ static void make_things(struct things *of, const char *name)
     api_make("PUT", path, "{\"version\":\"1\"}", NULL, NULL, 0);
     (void)snprintf(path, sizeof path, "/v1/accounts/%s/functions/%.60s/url", of->a, of->f);
     api_make("PUT", path, "{\"authorization\":\"aws_iam\"}", NULL, NULL, 0);
+    (void)snprintf(of->layer, sizeof of->layer, "%s-layer", name);
+    (void)snprintf(path, sizeof path, "/v1/accounts/%s/layers/%.60s/versions", of->a, of->layer);
+    api_make("POST", path, "{\"code\":\"" CODE "\"}", NULL, NULL, 0);
     at(path, of, "/webhooks");
     api_make("POST", path, "{\"url\":\"https://example.com/x\"}", "id", of->webhook, sizeof of->webhook);
     at(path, of, "/credits");
@@ -154,6 +157,7 @@ static void up(void)
     (void)snprintf(nowhere.invoice, sizeof nowhere.invoice, "inv_888888");
     (void)snprintf(nowhere.request, sizeof nowhere.request, "01234567-89ab-4cde-8f01-23456789abcd");
     (void)snprintf(nowhere.arn, sizeof nowhere.arn, "arn:aws:lambda:us-east-1:999999999999:function:nothing-fn");
+    (void)snprintf(nowhere.layer, sizeof nowhere.layer, "nothing-layer");
     memset(nowhere.package, 'a', 64);
 }
 
@@ -173,6 +177,8 @@ static const char *value_of(const char *name, size_t length, const struct things
                   {"month", of->month},
                   {"arn", of->arn},
                   {"package", of->package},
+                  {"layer", of->layer},
+                  {"version", "1"},
                   {"quota", "concurrency"},
                   {"line", "1"},
                   {"book", "default"}};
@@ -249,9 +255,9 @@ static void essence(const struct api_answer *answer, const struct things *said, 
 {
     static const char *const OWN_LINES[] = {
         "Date:", "Farthing-Request-Id:", "X-Request-Id:", "Content-Length:", "x-amzn-RequestId:", "RateLimit", "ETag:"};
-    const char *const names[NAMES_MAX] = {said->arn,     said->f,       said->alias,   said->key,
-                                          said->webhook, said->invoice, said->request, said->package,
-                                          said->id,      said->id + 5,  said->a};
+    const char *const names[NAMES_MAX] = {said->layer,   said->arn,     said->f,       said->alias,
+                                          said->key,     said->webhook, said->invoice, said->request,
+                                          said->package, said->id,      said->id + 5,  said->a};
     for (const char *line = buf_text(&answer->headers); *line != '\0';) {
         size_t length = strcspn(line, "\n") + 1;
         bool skip = false;
@@ -289,7 +295,8 @@ static void same(const struct api_answer *one, const struct things *said, const 
 static void tells_nothing(const struct api_answer *answer, const struct things *said, const char *what)
 {
     struct buf text = {0};
-    const char *const secrets[] = {victim.id, victim.webhook, victim.invoice, victim.request, victim.f, victim.alias};
+    const char *const secrets[] = {victim.id, victim.webhook, victim.invoice, victim.request,
+                                   victim.f,  victim.alias,   victim.layer};
     essence(answer, said, &text);
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         ck_assert_msg(strstr(buf_text(&text), secrets[i]) == NULL, "%s tells %s: %s", what, secrets[i],
@@ -349,6 +356,8 @@ static void walk_foreign_thing(const struct route *route, const struct things *t
     } else {
         /* AWS answers the removal of an alias that is not there like any other. */
         bool gone = lambda(route) && route->method == HTTP_DELETE && foreign.status == 204;
+        /* ... and gives an empty list of the versions of a layer that is not there. */
+        gone = gone || (strcmp(route->pattern, "/2018-10-31/layers/{layer}/versions") == 0 && foreign.status == 200);
         ck_assert_msg((foreign.status >= 400 && foreign.status < 500) || foreign.status == 501 || gone, "%s %s: %ld %s",
                       api_method_name(route->method), path, foreign.status, buf_text(&foreign.body));
     }
@@ -364,7 +373,8 @@ static void walk_foreign_thing(const struct route *route, const struct things *t
 
 START_TEST(foreign_things_in_the_own_account)
 {
-    static const char *const parts[] = {"{f}", "{key}", "{webhook}", "{invoice}", "{request}", "{arn}", "{package}"};
+    static const char *const parts[] = {"{f}",       "{key}", "{webhook}", "{invoice}",
+                                        "{request}", "{arn}", "{package}", "{layer}"};
     walked = 0;
     for (const struct route *route = router_table(); route->pattern != NULL; route++) {
         for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -407,6 +417,61 @@ START_TEST(foreign_arns)
         }
     }
     ck_assert_int_ge(walked, 50);
+}
+END_TEST
+
+/* From now on it says its layer by its ARN. */
+static void layer_arn(struct things *of)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.60s", of->layer);
+    (void)snprintf(of->layer, sizeof of->layer, "arn:aws:lambda:us-east-1:%.20s:layer:%s", of->id + strlen("acct_"),
+                   name);
+}
+
+START_TEST(foreign_layers)
+{
+    char path[300], body[2][400];
+    struct api_answer answers[2];
+    struct things said[2] = {victim, nowhere};
+    walked = 0;
+    for (const struct route *route = router_table(); route->pattern != NULL; route++) {
+        if (lambda(route) && strstr(route->pattern, "{layer}") != NULL) {
+            struct things theirs = victim, nobodys = nowhere;
+            layer_arn(&theirs);
+            layer_arn(&nobodys);
+            walk_foreign_thing(route, &theirs, &nobodys);
+        }
+    }
+    ck_assert_int_ge(walked, 4);
+    /* As a layer of a function, by ARN and by name; and looked for by its ARN. */
+    (void)snprintf(path, sizeof path, "/2015-03-31/functions/%.60s/configuration", own.f);
+    for (int i = 0; i < 2; i++) {
+        layer_arn(&said[i]);
+        (void)snprintf(body[i], sizeof body[i], "{\"Layers\":[\"%s:1\"]}", said[i].layer);
+        answers[i] = api_ask(own.write, "PUT", path, body[i]);
+        ck_assert_int_eq(answers[i].status, 403);
+    }
+    same(&answers[0], &said[0], &answers[1], &said[1], "a foreign layer of a function");
+    for (int i = 0; i < 2; i++) {
+        api_answer_free(&answers[i]);
+        (void)snprintf(path, sizeof path, "/2018-10-31/layers?find=LayerVersion&Arn=%s:1", said[i].layer);
+        answers[i] = api_ask(own.write, "GET", path, NULL);
+        ck_assert_int_eq(answers[i].status, 403);
+    }
+    same(&answers[0], &said[0], &answers[1], &said[1], "a foreign layer by its ARN");
+    said[0] = victim;
+    said[1] = nowhere;
+    (void)snprintf(path, sizeof path, "/v1/accounts/%s/functions/%.60s", own.a, own.f);
+    for (int i = 0; i < 2; i++) {
+        api_answer_free(&answers[i]);
+        (void)snprintf(body[i], sizeof body[i], "{\"layers\":[\"%.60s\"]}", said[i].layer);
+        answers[i] = api_ask(own.write, "PATCH", path, body[i]);
+        ck_assert_int_eq(answers[i].status, 400);
+    }
+    same(&answers[0], &said[0], &answers[1], &said[1], "a foreign layer by its name");
+    api_answer_free(&answers[0]);
+    api_answer_free(&answers[1]);
 }
 END_TEST
 
@@ -578,6 +643,7 @@ int main(void)
     tcase_add_test(tcase, foreign_accounts);
     tcase_add_test(tcase, foreign_things_in_the_own_account);
     tcase_add_test(tcase, foreign_arns);
+    tcase_add_test(tcase, foreign_layers);
     tcase_add_loop_test(tcase, bad_keys, 0, (int)(sizeof BAD_KEYS / sizeof BAD_KEYS[0]));
     tcase_add_test(tcase, small_scopes);
     tcase_add_test(tcase, the_own_key);

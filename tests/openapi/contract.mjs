@@ -85,6 +85,10 @@ await call("POST", "/v1/events", "/v1/events", events, { "Content-Type": "applic
 await call("POST", A + "/keys", a + "/keys", { name: "contract", scope: "read" });
 await call("PUT", A + "/quotas/{quota}", a + "/quotas/concurrency", { limit: "10" });
 await call("POST", A + "/credits", a + "/credits", { currency: "USD", amount: "1.00", reason: "welcome" });
+const small_zip = "UEsDBBQAAAAAAAAAIVyjt17aEQAAABEAAAAJAAAAYm9vdHN0cmFwIyEvYmluL3NoCmV4aXQgMQpQSwECFAMUAAAAAAAAACFco7de2hEAAAARAAAACQAAAAAAAAAAAAAA7QEAAAAAYm9vdHN0cmFwUEsFBgAAAAABAAEANwAAADgAAAAAAA==";
+await call("POST", A + "/layers/{layer}/versions", a + "/layers/deps/versions", { code: small_zip, runtimes: ["nodejs20.x"], license: "MIT" });
+await call("POST", A + "/functions", a + "/functions", { name: "layered", runtime: "provided", layers: ["deps:1"], code: small_zip });
+await call("GET", A + "/functions/{f}", a + "/functions/layered");
 await call("POST", A + "/webhooks", a + "/webhooks", { url: "http://127.0.0.1:9/", events: [] });
 await call("POST", "/v1/months/{month}/close", `/v1/months/${last}/close`, { dry_run: false });
 for (let i = 0; i < 300; i++) {
@@ -98,7 +102,7 @@ const keys = await call("GET", A + "/keys", a + "/keys");
 const records = await call("GET", A + "/invocations", a + `/invocations?from=${last}-01T00:00:00Z`);
 const params = {
   a: "globex", f: "thumb", quota: "concurrency", month: last, invoice: invoices.items?.[0]?.id ?? "inv_1", line: "1", book: "default",
-  webhook: webhooks.items?.[0]?.id ?? "wh_1", key: keys.items?.[0]?.id ?? "key_1", alias: "live", request: records.items?.at(-1)?.request_id ?? "x",
+  webhook: webhooks.items?.[0]?.id ?? "wh_1", key: keys.items?.[0]?.id ?? "key_1", alias: "live", layer: "deps", version: "1", request: records.items?.at(-1)?.request_id ?? "x",
 };
 
 // Every GET there is, with things that exist, with things that do not, and without a key.
