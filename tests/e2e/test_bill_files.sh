@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Goal:   bills as files are what other programs read: Python's csv, sqlite3's .import, PostgreSQL's COPY and LibreOffice
-#         give the same values back; the sums of all layouts and of the electronic invoice are one; files of a closed month
-#         are the same when written again; --put sends them. Names begin with = + - @, have quotes, commas, line breaks,
+# Goal:   bills as files are what other programs read: Python's csv, sqlite3's .import, PostgreSQL's COPY, DuckDB and
+#         LibreOffice give the same values back; the sums of all layouts and of the electronic invoice are one; files of a
+#         closed month are the same when written again; --put sends them. Names begin with = + - @, have quotes, commas, line breaks,
 #         emoji, right-to-left text and 255 characters.
 #         A credit note and what is billed after it are documents like others, and a month adds up with them.
 # Method: a node with usage put in by SQL, one month closed; readers that are not Farthing's.
@@ -33,6 +33,10 @@ UPDATE account SET display_name = \$n\$$long\$n\$, billing = '{"name": "Acme & S
 INSERT INTO usage_hourly SELECT :id, '2026-10-01 05:00+00'::timestamptz + d * interval '1 day', f, f % 3, 512, f % 2, 0,
   70001 * f, 70001 * f, 0, 0, 0, 0, 0, 0, 0, 1, 90000000077 * f + d, 0, 0, 0, 0, 0, 0, 0, 0, 0
   FROM generate_series(1, ${#names[@]}) f, generate_series(0, 30) d;
+SELECT usage_partition_ensure('2026-09-01', '2026-09-30');
+INSERT INTO usage_record SELECT :id, '2026-09-05 10:00+00'::timestamptz + n * interval '7 hours', 1 + n % ${#names[@]},
+  md5(n::text)::uuid, 1000000, 0, 0, 0, 1, n, 1000000 + n, 1024, 0, n % 2, 512, 400000, 1, 1, 1, 0, 0
+  FROM generate_series(1, 60) n;
 SQL
 psql -q -v ON_ERROR_STOP=1 -v "id=$id" -f "$scratch/fill.sql" "$database"
 
@@ -92,7 +96,11 @@ for i, (x, y) in enumerate(zip(a, b)):
 sys.exit(0 if len(a) == len(b) else f"{len(a)} rows and {len(b)}")
 PYTHON
 }
-for file in "$scratch"/bill/*.csv; do
+# shellcheck source=tests/integration/modules.sh
+duckdb=$(. "$here/../integration/modules.sh"; use_modules "$here/readers" && echo "$MODULES") || { echo "DuckDB: $duckdb"; duckdb=; }
+"$farthing" bill acme 2026-09 --layout records --out "$scratch/september" >/dev/null
+[[ $(grep -c . "$scratch/september/acme-2026-09-records.csv") -gt 60 ]] || fail "the records of September"
+for file in "$scratch"/bill/*.csv "$scratch/september/"*.csv; do
     base=$(basename "$file")
     columns=$(python3 -c 'import csv,sys; print(",".join("\"" + c + "\" text" for c in next(csv.reader(open(sys.argv[1], newline="")))))' "$file")
     psql -q -v ON_ERROR_STOP=1 "$database" -c "CREATE TEMP TABLE t ($columns, n serial)" \
@@ -103,6 +111,11 @@ for file in "$scratch"/bill/*.csv; do
         rm -f "$scratch/db"
         sqlite3 "$scratch/db" "CREATE TABLE t ($columns)" ".mode csv" ".import --skip 1 $file t" ".headers on" ".once $scratch/sqlite.csv" "SELECT * FROM t ORDER BY rowid"
         equal sqlite3 "$file" "$scratch/sqlite.csv"
+    fi
+    if [[ -n $duckdb ]]; then
+        MODULES=$duckdb node "$here/readers/duckdb.mjs" "$file" "$scratch/duckdb.csv" "$(sed 's/ text//g; s/"//g' <<<"$columns")" ||
+            fail "DuckDB cannot read $base"
+        equal duckdb "$file" "$scratch/duckdb.csv"
     fi
     if command -v soffice >/dev/null; then
         formats=$(python3 -c 'import csv,sys; n=len(next(csv.reader(open(sys.argv[1], newline="")))); print("/".join(f"{i}/2" for i in range(1, n+1)))' "$file")
