@@ -195,17 +195,18 @@ static void fill_accounts(struct bench *bench, int64_t accounts)
 {
     struct err err = {0};
     char sql[2048];
-    (void)snprintf(sql, sizeof sql,
-                   "TRUNCATE usage_hourly, usage_record; DELETE FROM function; DELETE FROM account;"
-                   "INSERT INTO account (account_id, name, display_name) SELECT a, 'account-' || a, 'Account ' || a "
-                   "FROM generate_series(%" PRId64 ", %" PRId64 " - 1) a;"
-                   "INSERT INTO function (account_id, function_id, name) SELECT account_id, "
-                   "(account_id - %" PRId64 ") * 20 + n, 'function-' || n FROM account, generate_series(1, 20) n;"
-                   "INSERT INTO usage_hourly SELECT account_id, '2026-10-01 00:00+00'::timestamptz + d * interval "
-                   "'5 days', function_id, 1, 128, 0, 0, 70, 70, 0, 0, 0, 0, 0, 0, 0, 1, 900077 + function_id %% 100003, "
-                   "0, 0, 0, 0, 0, 0, 0, 0, 0 FROM function, generate_series(0, 4) d;"
-                   "ANALYZE account; ANALYZE function; ANALYZE usage_hourly",
-                   ACCOUNT, ACCOUNT + accounts, ACCOUNT);
+    (void)snprintf(
+        sql, sizeof sql,
+        "TRUNCATE usage_hourly, usage_record; DELETE FROM function; DELETE FROM account;"
+        "INSERT INTO account (account_id, name, display_name) SELECT a, 'account-' || a, 'Account ' || a "
+        "FROM generate_series(%" PRId64 ", %" PRId64 " - 1) a;"
+        "INSERT INTO function (account_id, function_id, name) SELECT account_id, "
+        "(account_id - %" PRId64 ") * 20 + n, 'function-' || n FROM account, generate_series(1, 20) n;"
+        "INSERT INTO usage_hourly SELECT account_id, '2026-10-01 00:00+00'::timestamptz + d * interval "
+        "'5 days', function_id, 1, 128, 0, 0, 70, 70, 0, 0, 0, 0, 0, 0, 0, 1, 900077 + function_id %% 100003, "
+        "0, 0, 0, 0, 0, 0, 0, 0, 0 FROM function, generate_series(0, 4) d;"
+        "ANALYZE account; ANALYZE function; ANALYZE usage_hourly",
+        ACCOUNT, ACCOUNT + accounts, ACCOUNT);
     must(pg_script(bench->owner, sql, &err), &err);
 }
 

@@ -4,6 +4,7 @@
 #include "common/ids.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void dates(const struct bill *bill, struct printed_facts *facts)
@@ -124,7 +125,12 @@ void printed_cells(const struct printed *printed, const struct rated_line *line,
     if (printed_is_metered(line)) {
         char quantity[PRINTED_TEXT_BYTES];
         printed_quantity(line->meter, line->quantity, PRINTED_ALL_DIGITS, quantity);
-        (void)snprintf(cells->quantity, sizeof cells->quantity, "%s %s", quantity, printed_unit(line->meter));
+        int length = snprintf(cells->quantity, sizeof cells->quantity, "%s %s", quantity, printed_unit(line->meter));
+        if (line->packages != 0 && length > 0 && (size_t)length < sizeof cells->quantity) {
+            /* What the price is of: begun packages are whole ones. */
+            (void)snprintf(cells->quantity + length, sizeof cells->quantity - (size_t)length, ", %lld package%s",
+                           llabs((long long)line->packages), llabs((long long)line->packages) == 1 ? "" : "s");
+        }
         if (line->contracted_price.value != 0) {
             printed_price(line, cells->price);
         } else {

@@ -86,7 +86,8 @@ void printed_price(const struct rated_line *line, char text[PRINTED_TEXT_BYTES])
     char plain[MONEY_TEXT_BYTES];
     char grouped[PRINTED_TEXT_BYTES];
     struct decimal price = line->contracted_price;
-    bool million = line->meter == METER_REQUESTS && price.value != 0 && price.scale >= 6;
+    bool packed = line->packages != 0;
+    bool million = !packed && line->meter == METER_REQUESTS && price.value != 0 && price.scale >= 6;
     if (million) {
         price.scale -= 6;
         decimal_format_fixed(price, price.scale < 2 ? 2 : price.scale, plain);
@@ -99,6 +100,7 @@ void printed_price(const struct rated_line *line, char text[PRINTED_TEXT_BYTES])
     group(plain, PRINTED_ALL_DIGITS, grouped);
     (void)snprintf(text, PRINTED_TEXT_BYTES, "%.60s / %s", grouped,
                    million                               ? "million"
+                   : packed                              ? "package"
                    : line->meter == METER_REQUESTS       ? "request"
                    : line->meter == METER_STREAMED_BYTES ? "GB"
                                                          : "GB-s");
