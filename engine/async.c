@@ -17,6 +17,8 @@
 #define BATCH 32
 #define RUNNING_MAX 64
 #define OWNED_MARGIN_S 60
+#define DEAD_S 60 /* without a heartbeat, which comes every 5 s; a node that is told to stop has 25 s */
+#define DEAD_LOOK_NS INT64_C(10000000000)
 
 struct async {
     struct engine *engine;
@@ -28,6 +30,7 @@ struct async {
     bool look; /* something was put in */
     int running;
     int64_t tallied_ns; /* the thread's own */
+    int64_t dead_looked_ns;
 };
 
 /* What is known of an event while it runs. */
@@ -232,6 +235,23 @@ static bool release(struct async *async, struct pg *pg)
     return true;
 }
 
+/* What ran on a node that is gone for good runs here. */
+static void release_dead(struct async *async, struct pg *pg)
+{
+    struct err err = {0};
+    int64_t released = 0;
+    int64_t now_ns = clock_mono_ns();
+    if (async->dead_looked_ns != 0 && now_ns - async->dead_looked_ns < DEAD_LOOK_NS) {
+        return;
+    }
+    async->dead_looked_ns = now_ns;
+    if (async_store_release_dead(pg, DEAD_S, &released, &err) != 0) {
+        LOG(LOG_LEVEL_WARN, "event.not_released", LF_STR("error", err.text));
+    } else if (released > 0) {
+        LOG(LOG_LEVEL_INFO, "event.released", LF_I64("events", released));
+    }
+}
+
 static void wait_for_work(struct async *async)
 {
     struct timespec until;
@@ -262,6 +282,7 @@ static void *run_queue(void *arg)
         int count = 0;
         if (pg_pool_take(async->engine->pool, 1000, &pg, &err) == 0) {
             released = released || release(async, pg);
+            release_dead(async, pg);
             count = released && room > 0 ? take_some(async, pg, room) : 0;
             keep_tally(async, pg);
             pg_pool_give(async->engine->pool, &pg);

@@ -52,6 +52,22 @@ static const struct pg_stmt AGAIN = {
     .expect = PG_NO_ROWS,
 };
 
+/* The oldest of those that wait because there was no room. */
+static const struct pg_stmt NEXT = {
+    .name = "event.next",
+    .sql = "UPDATE async_event SET due_at = now() WHERE account_id = $1::int8 AND event_id = (SELECT event_id FROM "
+           "async_event WHERE account_id = $1::int8 AND function_id = $2::int8 AND throttles > 0 AND owner_node IS "
+           "NULL AND due_at > now() ORDER BY event_id LIMIT 1 FOR UPDATE SKIP LOCKED)",
+    .expect = PG_NO_ROWS,
+};
+
+static const struct pg_stmt RELEASE_DEAD = {
+    .name = "event.release_dead",
+    .sql = "UPDATE async_event SET owner_node = NULL, owned_until = NULL WHERE owner_node IN (SELECT node_id FROM node "
+           "WHERE seen_at < now() - make_interval(secs => $1::int4))",
+    .expect = PG_NO_ROWS,
+};
+
 static const struct pg_stmt RELEASE = {
     .name = "event.release",
     .sql = "UPDATE async_event SET owner_node = NULL, owned_until = NULL WHERE owner_node = $1::int8",
@@ -169,6 +185,12 @@ int async_store_release(struct pg *pg, int64_t node_id, int64_t *released, struc
     return pg_run(pg, &RELEASE, params, NULL, NULL, released, err);
 }
 
+int async_store_release_dead(struct pg *pg, int dead_s, int64_t *released, struct err *err)
+{
+    const struct pg_param params[] = {PG_P_I64(dead_s), PG_P_END};
+    return pg_run(pg, &RELEASE_DEAD, params, NULL, NULL, released, err);
+}
+
 static int again(struct pg *pg, const struct async_event *event, int attempt, int throttles, int64_t wait_s,
                  struct err *err)
 {
@@ -237,12 +259,23 @@ static int leave(struct pg *pg, const struct settling *settling, enum event_end 
     return affected == 0 ? 0 : tell(pg, settling, how, destination, err);
 }
 
+/* One that had to wait for room has run: there is room for the next that waits, which would come much later by itself.
+ */
+static int bring_next(struct pg *pg, const struct settling *settling, struct err *err)
+{
+    const struct async_event *event = settling->event;
+    bool ran = settling->end->outcome == ASYNC_SUCCEEDED || settling->end->outcome == ASYNC_FAILED;
+    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->function_id), PG_P_END};
+    return ran && event->throttles > 0 ? pg_run(pg, &NEXT, params, NULL, NULL, NULL, err) : 0;
+}
+
 static int settle_body(struct pg *pg, void *ctx, struct err *err)
 {
     const struct settling *settling = ctx;
     const struct async_event *event = settling->event;
     struct event_config config;
-    if (event_config_of(pg, event->account_id, event->function_id, event->qualifier, &config, err) != 0) {
+    if (bring_next(pg, settling, err) != 0 ||
+        event_config_of(pg, event->account_id, event->function_id, event->qualifier, &config, err) != 0) {
         return -1;
     }
     int64_t age_s = config.age_max_s >= 0 ? config.age_max_s : EVENT_AGE_S_MAX;

@@ -37,6 +37,10 @@ int async_store_take(struct pg *pg, int64_t node_id, int owned_s, int most, stru
 /* A node that starts runs nothing yet: what it owned before it died is free again. */
 int async_store_release(struct pg *pg, int64_t node_id, int64_t *released, struct err *err);
 
+/* What nodes own whose last sign of life is older than this is free again: they are gone, or cut off from everything.
+ */
+int async_store_release_dead(struct pg *pg, int dead_s, int64_t *released, struct err *err);
+
 enum async_outcome {
     ASYNC_SUCCEEDED,
     ASYNC_FAILED,    /* it ran, and failed */
@@ -53,8 +57,9 @@ struct async_end {
 };
 
 /* What becomes of an event after a run, in one transaction: a failed one again after 1, then 2 minutes; one that could
- * not run after 1 s, doubling to 5 minutes; both until its retries or its age are used up (event_config.h). Then it
- * leaves the queue, and its record is on its way to its destination. */
+ * not run after 1 s, doubling to 5 minutes, or as soon as another such of its function has run; both until its retries
+ * or its age are used up (event_config.h). Then it leaves the queue, and its record is on its way to its destination.
+ */
 struct async_settled {
     bool dropped;                 /* it left without a run that succeeded */
     struct destination_sent told; /* who heard of it */

@@ -5,7 +5,17 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-const [, , farthing, data, signal] = process.argv;
+const [, , farthing, data, signal, seed] = process.argv;
+// When the node goes, and what it is doing then, is the seed's choice.
+let state = (Number(seed) * 2654435761 + (signal === 'SIGTERM' ? 1 : 2)) >>> 0;
+const below = (most) => {
+    state = (Math.imul(state ^ (state >>> 15), 2246822519) + 374761393) >>> 0;
+    return ((state ^ (state >>> 13)) >>> 0) % most;
+};
+const events_before = 1 + below(300);
+const calls_before = 1 + below(100);
+const event_clients = 1 + below(8);
+const call_clients = 1 + below(8);
 const sdk = createRequire(`${process.env.MODULES}/`)('@aws-sdk/client-lambda');
 let node;
 let url;
@@ -67,16 +77,15 @@ async function load(InvocationType, ids) {
     }
 }
 const clients = [];
-for (let i = 0; i < 6; i++) {
-    clients.push(load('Event', accepted), load('RequestResponse', answered));
-}
-while (accepted.size < 150 || answered.size < 60) await pause();
+for (let i = 0; i < event_clients; i++) clients.push(load('Event', accepted));
+for (let i = 0; i < call_clients; i++) clients.push(load('RequestResponse', answered));
+while (accepted.size < events_before || answered.size < calls_before) await pause();
 node.kill(signal);
 const end = await node.gone;
 assert.equal(end, signal === 'SIGTERM' ? 0 : 'SIGKILL', 'how it ended');
 stop = true;
 await Promise.all(clients);
-console.log(`${signal}: ${accepted.size} events accepted, ${answered.size} calls answered`);
+console.log(`seed ${seed}, ${signal}: ${event_clients} and ${call_clients} clients, ${accepted.size} events accepted, ${answered.size} calls answered`);
 
 await up();
 const seen = new Map();
@@ -90,7 +99,7 @@ async function read() {
             list.push(one);
             seen.set(one.request_id, list);
         }
-        next = page.next ? `/v1/accounts/acme/functions/work/invocations?limit=1000&cursor=${encodeURIComponent(page.next)}` : null;
+        next = page.next;
     }
 }
 const missing = () => [...accepted].filter((id) => !seen.has(id));

@@ -276,6 +276,75 @@ START_TEST(a_node_that_is_back_runs_what_it_had)
 }
 END_TEST
 
+static void take_one(struct async_event *event)
+{
+    int count = 0;
+    ck_assert_msg(async_store_take(pg, 1, 960, 1, event, &count, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(count, 1);
+}
+
+static void end_as(struct async_event *event, enum async_outcome outcome)
+{
+    const struct async_end end = {.outcome = outcome, .function_arn = ARN "work:$LATEST"};
+    ck_assert_msg(async_store_settle(pg, event, &end, &settled, &err) == 0, "%s", err.text);
+    async_event_free(event);
+}
+
+#define LATER "SELECT count(*)::int8 AS n FROM async_event WHERE due_at > now() + interval '10 minutes'"
+
+START_TEST(room_goes_to_the_next_that_waits_for_it)
+{
+    struct async_event event;
+    for (int i = 0; i < 4; i++) {
+        put();
+    }
+    run("UPDATE async_event SET due_at = now() + interval '1 hour', throttles = 3 WHERE event_id IN (SELECT event_id "
+        "FROM async_event ORDER BY event_id OFFSET 1 LIMIT 2)");
+    run("UPDATE async_event SET due_at = now() + interval '1 hour', attempt = 1 WHERE event_id = (SELECT max(event_id) "
+        "FROM async_event)"); /* this one failed: it waits by its own rule */
+    take_one(&event);
+    end_as(&event, ASYNC_SUCCEEDED);
+    ck_assert_int_eq(number(LATER), 3); /* it had not waited: nothing says that there is too little room */
+    run("UPDATE async_event SET due_at = now() WHERE event_id = (SELECT min(event_id) FROM async_event)");
+    take_one(&event);
+    end_as(&event, ASYNC_THROTTLED);
+    run("UPDATE async_event SET due_at = now() WHERE event_id = (SELECT min(event_id) FROM async_event)");
+    take_one(&event);
+    ck_assert_int_eq(number(LATER), 2);
+    end_as(&event, ASYNC_SUCCEEDED);
+    ck_assert_int_eq(number(LATER), 1);
+    ck_assert_int_eq(number("SELECT attempt::int8 AS n FROM async_event WHERE due_at > now()"), 1);
+    take_one(&event);
+    ck_assert_int_eq(event.throttles, 3);
+    end_as(&event, ASYNC_SUCCEEDED);
+    ck_assert_int_eq(number(LATER), 1);
+}
+END_TEST
+
+START_TEST(what_a_dead_node_had_is_free)
+{
+    struct async_event event;
+    int count = 0;
+    int64_t released = 0;
+    run("INSERT INTO node (node_id, name, address, version, started_at, seen_at) OVERRIDING SYSTEM VALUE VALUES "
+        "(1, 'alive', '', '', now(), now()), (2, 'dead', '', '', now(), now() - interval '2 minutes')");
+    put();
+    ck_assert_int_eq(async_store_take(pg, 2, 960, 1, &event, &count, &err), 0);
+    async_event_free(&event);
+    put();
+    ck_assert_int_eq(async_store_take(pg, 1, 960, 1, &event, &count, &err), 0);
+    async_event_free(&event);
+    ck_assert_int_eq(async_store_release_dead(pg, 180, &released, &err), 0);
+    ck_assert_int_eq(released, 0);
+    ck_assert_int_eq(async_store_release_dead(pg, 60, &released, &err), 0);
+    ck_assert_int_eq(released, 1);
+    ck_assert_int_eq(async_store_take(pg, 1, 960, 1, &event, &count, &err), 0);
+    ck_assert_int_eq(count, 1);
+    ck_assert_int_eq(event.runs, 2);
+    async_event_free(&event);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("async_store");
@@ -290,6 +359,8 @@ int main(void)
     tcase_add_test(tcase, a_retry_that_would_be_too_late_is_none);
     tcase_add_test(tcase, loops_and_lost_destinations_end);
     tcase_add_test(tcase, a_node_that_is_back_runs_what_it_had);
+    tcase_add_test(tcase, room_goes_to_the_next_that_waits_for_it);
+    tcase_add_test(tcase, what_a_dead_node_had_is_free);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -79,6 +79,74 @@ START_TEST(not_a_zip)
 }
 END_TEST
 
+struct package_list {
+    const struct item *items;
+    int fail_at;
+};
+
+static int fetch(void *ctx, int at, struct buf *zip, struct err *err)
+{
+    const struct package_list *list = ctx;
+    if (at == list->fail_at) {
+        return err_set(err, ERR_NOT_FOUND, "it is not there");
+    }
+    make(list->items + at, 1, zip);
+    return 0;
+}
+
+static bool kind_is(const char *dir, const char *name, mode_t kind)
+{
+    char path[200];
+    struct stat found;
+    (void)snprintf(path, sizeof path, "%s/out/%s", dir, name);
+    return lstat(path, &found) == 0 && (found.st_mode & S_IFMT) == kind;
+}
+
+/* A file over a file, a folder over a file, a file over a folder: the later one is there, the others stay. */
+START_TEST(one_over_the_other)
+{
+    static const struct item ITEMS[] = {{"a", S_IFREG | 0644},         {"b/inner", S_IFREG | 0644},
+                                        {"a/deep/er", S_IFREG | 0644}, {"b", S_IFREG | 0755},
+                                        {"c", S_IFREG | 0644},         {"c", S_IFREG | 0755}};
+    char dir[] = "/tmp/farthing-code-XXXXXX";
+    char path[100];
+    struct stat found;
+    struct err err = {0};
+    struct package_list list = {.items = ITEMS, .fail_at = 5};
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    (void)snprintf(path, sizeof path, "%s/out", dir);
+    ck_assert_int_eq(code_unpack_over(fetch, &list, 6, path, &err), -1);
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+    ck_assert_int_ne(stat(path, &found), 0); /* whole or not at all */
+    ck_assert_int_eq(rmdir(dir), 0);         /* and nothing stays behind */
+    ck_assert_int_eq(mkdir(dir, 0700), 0);
+    list.fail_at = -1;
+    ck_assert_msg(code_unpack_over(fetch, &list, 6, path, &err) == 0, "%s", err.text);
+    ck_assert(kind_is(dir, "a", S_IFDIR) && kind_is(dir, "a/deep/er", S_IFREG));
+    ck_assert(kind_is(dir, "b", S_IFREG) && kind_is(dir, "c", S_IFREG));
+    (void)snprintf(path, sizeof path, "%s/out/c", dir);
+    ck_assert_int_eq(stat(path, &found), 0);
+    ck_assert_uint_eq(found.st_mode & 0777, 0555);
+    (void)fs_remove_tree(dir, NULL);
+}
+END_TEST
+
+START_TEST(measures_what_comes_out)
+{
+    static const struct item ITEMS[] = {{"a", 0}, {"b", 0}};
+    struct buf zip = {0};
+    struct err err = {0};
+    int64_t bytes = -1;
+    make(ITEMS, 2, &zip);
+    ck_assert_int_eq(code_measure(zip.data, zip.length, &bytes, &err), 0);
+    ck_assert_int_eq(bytes, 10);
+    bytes = -1;
+    ck_assert_int_eq(code_measure(zip.data, zip.length / 2, &bytes, &err), -1);
+    ck_assert_int_eq(bytes, -1);
+    buf_free(&zip);
+}
+END_TEST
+
 START_TEST(there_and_back)
 {
     static const struct item ITEMS[] = {{"bootstrap", S_IFREG | 0755}, {"lib/data.txt", S_IFREG | 0644}};
@@ -132,6 +200,8 @@ int main(void)
     tcase_add_loop_test(tcase, bad_packages, 0, (int)(sizeof BAD / sizeof BAD[0]));
     tcase_add_test(tcase, not_a_zip);
     tcase_add_test(tcase, there_and_back);
+    tcase_add_test(tcase, one_over_the_other);
+    tcase_add_test(tcase, measures_what_comes_out);
     tcase_add_test(tcase, damaged_bytes_are_refused_or_the_same);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
