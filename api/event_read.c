@@ -92,7 +92,10 @@ static int flags_of(const cJSON *data, const char *pointer, uint16_t *flags, str
     static const struct {
         const char *name;
         uint16_t flag;
-    } words[] = {{"cold_start", USAGE_FLAG_COLD}, {"async", USAGE_FLAG_ASYNC}, {"provisioned", USAGE_FLAG_PROVISIONED}};
+    } words[] = {{"cold_start", USAGE_FLAG_COLD},
+                 {"async", USAGE_FLAG_ASYNC},
+                 {"provisioned", USAGE_FLAG_PROVISIONED},
+                 {"streamed", USAGE_FLAG_STREAMED}};
     const char *arch = "x86_64";
     *flags = USAGE_FLAG_EXTERNAL;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {

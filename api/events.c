@@ -127,7 +127,9 @@ static int hand_over(struct intake *intake, struct event *event, const struct id
     record->account_id = ids->account_id;
     record->function_id = ids->function_id;
     record->node_id = (uint32_t)options->node_id;
-    record->billed_ms = billed_duration_ms(&policy, record->duration_us, record->init_us);
+    bool provisioned = (record->flags & USAGE_FLAG_PROVISIONED) != 0; /* its initialisation is paid with the capacity */
+    record->billed_ms = billed_duration_ms(&policy, record->duration_us, provisioned ? 0 : record->init_us);
+    record->billed_requests = billed_requests(&policy, (record->flags & USAGE_FLAG_ASYNC) != 0, record->event_bytes);
     if (usage_record_check(record, err) != 0) {
         return -1;
     }

@@ -29,35 +29,38 @@ static int sum_usage(const struct bill_usage_list *usage, struct usage_totals *t
     return 0;
 }
 
-/* As much of the account's discount as there is to take it off. */
-static int add_discount(const struct price_book *book, struct bill *bill, struct err *err)
+/* A line of an amount that was agreed, not measured: exact as it is. */
+static int add_agreed(enum line_kind kind, const char *price_id, const char *description, int64_t minor,
+                      struct bill *bill, struct err *err)
 {
-    int64_t off = book->discount_minor < bill->net_minor ? book->discount_minor : bill->net_minor;
-    if (off <= 0) {
-        return 0;
-    }
-    const struct decimal minor = {.value = 1, .scale = bill->currency.minor_digits};
+    const struct decimal unit = {.value = 1, .scale = bill->currency.minor_digits};
     struct rated_line *line = &bill->lines[bill->line_count++];
-    *line = (struct rated_line){.kind = LINE_DISCOUNT, .amount_minor = -off};
-    (void)snprintf(line->price_id, sizeof line->price_id, "discount");
-    (void)snprintf(line->description, sizeof line->description, "Discount");
-    if (exact_product(-off, minor, 1, &line->exact_amount, err) != 0) {
+    *line = (struct rated_line){.kind = kind, .amount_minor = minor};
+    (void)snprintf(line->price_id, sizeof line->price_id, "%s", price_id);
+    (void)snprintf(line->description, sizeof line->description, "%s", description);
+    if (exact_product(minor, unit, 1, &line->exact_amount, err) != 0) {
         return -1;
     }
     line->list_amount = line->exact_amount;
-    bill->net_minor -= off;
+    if (__builtin_add_overflow(bill->net_minor, minor, &bill->net_minor)) {
+        return err_set(err, ERR_LIMIT, "the bill is beyond what an invoice can hold");
+    }
     return 0;
 }
 
-static void add_minimum_fee(const struct price_book *book, struct bill *bill)
+/* As much of the account's discount as the month's own use lets it take off, and then what is missing to the minimum
+ * fee. Corrections of other months (with theirs, correction.h) stand beside: they neither use up one nor fill up the
+ * other. */
+static int add_discount_and_fee(const struct price_book *book, int64_t own_minor, struct bill *bill, struct err *err)
 {
-    if (bill->line_count == 0 || bill->net_minor >= book->minimum_fee_minor) {
-        return;
+    int64_t off = book->discount_minor < own_minor ? book->discount_minor : own_minor;
+    if (off > 0 && add_agreed(LINE_DISCOUNT, "discount", "Discount", -off, bill, err) != 0) {
+        return -1;
     }
-    struct rated_line *line = &bill->lines[bill->line_count++];
-    *line = (struct rated_line){.kind = LINE_MINIMUM_FEE, .amount_minor = book->minimum_fee_minor - bill->net_minor};
-    (void)snprintf(line->description, sizeof line->description, "Minimum monthly fee");
-    bill->net_minor = book->minimum_fee_minor;
+    int64_t left = own_minor - (off > 0 ? off : 0);
+    return left < book->minimum_fee_minor
+               ? add_agreed(LINE_MINIMUM_FEE, "", "Minimum monthly fee", book->minimum_fee_minor - left, bill, err)
+               : 0;
 }
 
 /* Tax on the summed net, rounded once a category. */
@@ -233,12 +236,13 @@ int bill_compute_with(const struct price_book *book, const struct bill_usage_lis
                       const struct bill_extras *extras, struct bill *bill, struct err *err)
 {
     int64_t due_minor = 0;
-    if (make_lines(book, usage, extras->correction_count + extras->credit_count, bill, err) != 0 ||
-        add_corrections(extras, bill, err) != 0 || add_discount(book, bill, err) != 0) {
+    if (make_lines(book, usage, extras->correction_count + extras->credit_count, bill, err) != 0) {
         return -1;
     }
-    add_minimum_fee(book, bill);
-    if (add_credits(extras, false, &bill->net_minor, bill, err) != 0 || add_taxes(book, bill, err) != 0) {
+    bool used = bill->line_count > 0;
+    int64_t own_minor = bill->net_minor;
+    if (add_corrections(extras, bill, err) != 0 || (used && add_discount_and_fee(book, own_minor, bill, err) != 0) ||
+        add_credits(extras, false, &bill->net_minor, bill, err) != 0 || add_taxes(book, bill, err) != 0) {
         return -1;
     }
     if (__builtin_add_overflow(bill->net_minor, bill->tax_minor, &due_minor)) {

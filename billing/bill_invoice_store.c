@@ -171,8 +171,10 @@ static int take_amounts(const struct pg_row *row, bool turned, struct rated_line
         line->packages = -line->packages;
     }
     line->list_amount = line->exact_amount;
-    if (line->kind != LINE_USAGE && line->kind != LINE_CORRECTION) {
-        return 0;
+    bool same_price = line->list_price.value == line->contracted_price.value &&
+                      line->list_price.scale == line->contracted_price.scale;
+    if ((line->kind != LINE_USAGE && line->kind != LINE_CORRECTION) || same_price) {
+        return 0; /* a correction of packages has no units to multiply */
     }
     return exact_product(line->packages != 0 ? line->packages : line->quantity, line->list_price, per,
                          &line->list_amount, err);
@@ -203,7 +205,10 @@ static int take_line(const struct pg_row *row, void *ctx, struct err *err)
         (meter[0] != '\0' && meter_parse(meter, "meter", &line->meter, err) != 0)) {
         return -1;
     }
-    line->period_us = line->kind == LINE_CORRECTION ? pg_get_time(row, "period") : 0;
+    int64_t period_us = pg_get_time(row, "period");
+    int64_t from_us, to_us;
+    month_range(bill->month, &from_us, &to_us);
+    line->period_us = line->kind == LINE_CORRECTION || period_us != from_us ? period_us : 0;
     return take_amounts(row, bill->credit_note, line, err);
 }
 

@@ -68,13 +68,68 @@ static int add_difference(const struct rated_line *now, const struct rated_line 
         return err_set(err, ERR_LIMIT, "more than %d correction lines", CORRECTION_LINES_MAX);
     }
     (void)snprintf(line.description, sizeof line.description, "Correction of %.7s: %.120s", month, one->description);
-    if (exact_product(line.quantity, line.list_price, meter_per_pricing_unit(line.meter), &line.list_amount, err) !=
-        0) {
+    bool same_price =
+        line.list_price.value == line.contracted_price.value && line.list_price.scale == line.contracted_price.scale;
+    if (same_price || one->packages > 0) {
+        line.list_amount = line.exact_amount;
+    } else if (exact_product(line.quantity, line.list_price, meter_per_pricing_unit(line.meter), &line.list_amount,
+                             err) != 0) {
         return -1;
     }
     line.residue = (struct exact){.value = 0};
     list->lines[list->count++] = line;
     return 0;
+}
+
+/* ---- what was agreed: a discount or a minimum fee follows the use it was taken off or filled up ---- */
+
+struct agreed {
+    int64_t minor[LINE_TAX]; /* by enum line_kind */
+};
+
+static int take_agreed(const struct pg_row *row, void *ctx, struct err *err)
+{
+    struct agreed *then = ctx;
+    (void)err;
+    then->minor[LINE_DISCOUNT] = pg_get_i64(row, "discount");
+    then->minor[LINE_MINIMUM_FEE] = pg_get_i64(row, "fee");
+    return 0;
+}
+
+static int add_agreed(const struct bill *now, const struct agreed *then, enum line_kind kind, const char *what,
+                      int64_t period_us, struct correction_list *list, struct err *err)
+{
+    const struct decimal unit = {.value = 1, .scale = now->currency.minor_digits};
+    struct rated_line line = {.kind = kind, .period_us = period_us, .amount_minor = -then->minor[kind]};
+    char month[CALENDAR_TEXT_BYTES];
+    for (int i = 0; i < now->line_count; i++) {
+        line.amount_minor += now->lines[i].kind == kind ? now->lines[i].amount_minor : 0;
+    }
+    if (line.amount_minor == 0) {
+        return 0;
+    }
+    if (list->count == CORRECTION_LINES_MAX) {
+        return err_set(err, ERR_LIMIT, "more than %d correction lines", CORRECTION_LINES_MAX);
+    }
+    calendar_format_day(period_us, month);
+    (void)snprintf(line.description, sizeof line.description, "Correction of %.7s: %s", month, what);
+    if (exact_product(line.amount_minor, unit, 1, &line.exact_amount, err) != 0) {
+        return -1;
+    }
+    line.list_amount = line.exact_amount;
+    list->lines[list->count++] = line;
+    return 0;
+}
+
+static int add_all_agreed(struct pg *pg, const struct bill *now, int64_t account_id, int64_t period_us,
+                          struct correction_list *list, struct err *err)
+{
+    struct agreed then = {{0}};
+    if (correction_store_agreed(pg, account_id, period_us, take_agreed, &then, err) != 0 ||
+        add_agreed(now, &then, LINE_DISCOUNT, "Discount", period_us, list, err) != 0) {
+        return -1;
+    }
+    return add_agreed(now, &then, LINE_MINIMUM_FEE, "Minimum monthly fee", period_us, list, err);
 }
 
 int correction_add(struct pg *pg, int64_t account_id, struct month month, struct correction_list *list, struct err *err)
@@ -105,6 +160,7 @@ int correction_add(struct pg *pg, int64_t account_id, struct month month, struct
             rc = add_difference(NULL, &billed->lines[i], from_us, list, err);
         }
     }
+    rc = rc == 0 ? add_all_agreed(pg, now, account_id, from_us, list, err) : rc;
     bill_free(&now);
     free(billed);
     return rc == 0 ? 0 : err_wrap(err, "correct an earlier month");

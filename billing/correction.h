@@ -4,6 +4,7 @@
  * Rule:    the month is rated again under its price book; per meter and band, what its invoice and earlier corrections
  *          said is taken from it. The amount is the newly rounded one less what was billed, so that in the end exactly
  *          what a right invoice would have said is paid. A line names the month it corrects; it may be negative.
+ *          The month's discount and minimum fee are rated again as well: lines of their kinds that name the month.
  * When:    a month whose days were sealed anew after it was invoiced (metering/seal.h) has late records. Months up to
  *          CORRECTION_MONTHS back are looked at. A month whose invoice was credited is not corrected.
  * Threads: one struct pg a thread.

@@ -9,6 +9,9 @@
 
 int correction_store_billed(struct pg *pg, int64_t account_id, int64_t from_us, pg_row_fn *on_row, void *ctx,
                             struct err *err);
+/* Minor units as columns discount and fee. */
+int correction_store_agreed(struct pg *pg, int64_t account_id, int64_t from_us, pg_row_fn *on_row, void *ctx,
+                            struct err *err);
 int correction_store_due(struct pg *pg, const char *accounts, int64_t since_us, int64_t from_us, pg_row_fn *on_row,
                          void *ctx, struct err *err);
 

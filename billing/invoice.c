@@ -160,6 +160,10 @@ int invoice_verify(struct pg *pg, int64_t account_id, struct month month, struct
     for (int i = 0; rc == 0 && i < list->count; i++) {
         char amount[MONEY_TEXT_BYTES];
         minor_format(list->lines[i].amount_minor, &bill->currency, amount);
+        if (list->lines[i].kind != LINE_CORRECTION) {
+            differs(check, "%s: %s %s", list->lines[i].description, amount, bill->currency.code);
+            continue;
+        }
         differs(check, "%s band %d: usage now has %" PRId64 " %s more than was billed, %s %s",
                 meter_name(list->lines[i].meter), list->lines[i].band, list->lines[i].quantity,
                 meter_unit(list->lines[i].meter), amount, bill->currency.code);

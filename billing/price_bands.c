@@ -66,6 +66,19 @@ static void read_band(struct price_reader *reader, const cJSON *item, const char
     read_price(reader, item, pointer, band);
 }
 
+/* What a line names its price by has to be one price. */
+static void read_price_id_once(struct price_reader *reader, const char *pointer, const struct price_meter *meter)
+{
+    const struct price_band *band = &meter->bands[meter->band_count];
+    for (int i = 0; i < meter->band_count; i++) {
+        if (strcmp(meter->bands[i].price_id, band->price_id) == 0) {
+            price_problem(reader, pointer, "price_id %s (<meter>.<id> where there is none) is that of band %d already",
+                          band->price_id, i + 1);
+            return;
+        }
+    }
+}
+
 static void read_bands(struct price_reader *reader, const cJSON *list, const char *pointer, enum meter meter,
                        struct price_meter *into)
 {
@@ -85,6 +98,7 @@ static void read_bands(struct price_reader *reader, const cJSON *list, const cha
         }
         struct price_band *band = &into->bands[into->band_count];
         read_band(reader, item, at, meter, into->band_count, before, band);
+        read_price_id_once(reader, at, into);
         before = band->up_to;
         into->band_count++;
     }
@@ -181,14 +195,33 @@ static void read_free_meters(struct price_reader *reader, const cJSON *list, con
                 }
             }
         }
-        if (free->meter_count == METER_COUNT) {
-            price_problem(reader, at, "a meter is named twice");
-            return;
+        for (int i = 0; i < free->meter_count; i++) {
+            if (free->meters[i] == meter) {
+                price_problem(reader, at, "%s is named twice", name->valuestring);
+                return;
+            }
         }
         free->meters[free->meter_count++] = meter;
     }
     if (free->meter_count == 0) {
         price_problem(reader, pointer, "meters must name at least one meter");
+    }
+}
+
+/* Its lines are named <meter>.<id>, and so may be a band. */
+static void check_free_ids(struct price_reader *reader, const char *pointer, const struct price_book *book,
+                           const struct price_free *free)
+{
+    char price_id[sizeof book->meters[0].bands[0].price_id];
+    for (int k = 0; k < free->meter_count; k++) {
+        const struct price_meter *meter = &book->meters[free->meters[k]];
+        (void)snprintf(price_id, sizeof price_id, "%.30s.%.31s", meter_name(free->meters[k]), free->id);
+        for (int i = 0; i < meter->band_count; i++) {
+            if (strcmp(meter->bands[i].price_id, price_id) == 0) {
+                price_problem(reader, pointer, "price id %s is that of a band already", price_id);
+                return;
+            }
+        }
     }
 }
 
@@ -214,6 +247,8 @@ void price_read_free(struct price_reader *reader, const cJSON *list, struct pric
         }
         read_free_meters(reader, cJSON_GetObjectItemCaseSensitive(item, "meters"), at, book, &free);
         const char *quantity = price_text(reader, item, at, "quantity", true);
+        price_at(field, "%s/id", at);
+        check_free_ids(reader, field, book, &free);
         price_at(field, "%s/quantity", at);
         if (quantity != NULL && free.meter_count > 0) {
             (void)price_quantity(reader, field, free.meters[0], quantity, &free.quantity);

@@ -61,7 +61,7 @@ static void read_policies(struct price_reader *reader, const cJSON *list, struct
         struct err err = {0};
         const char *from = price_text(reader, item, at, "from", true);
         price_at(field, "%s/from", at);
-        if (from != NULL && calendar_parse(from, field, &policy.from_us, &err) != 0) {
+        if (from != NULL && calendar_parse(from, "from", &policy.from_us, &err) != 0) {
             price_problem(reader, field, "%.190s", err.text);
         }
         int64_t grain = 1;

@@ -99,6 +99,19 @@ static void add_advice(long status, const char *detail, const char *key_from, st
     }
 }
 
+/* More mistakes than a sentence holds: a line each above it, as `prices check` writes them. */
+static void print_fields(const cJSON *problem)
+{
+    const cJSON *entry = NULL;
+
+    cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(problem, "errors"))
+    {
+        const char *field = member(entry, "pointer");
+        field = field[0] == '#' ? field + 1 : field[0] != '\0' ? field : member(entry, "parameter");
+        (void)fprintf(stderr, "%s: %s\n", field, member(entry, "detail"));
+    }
+}
+
 int problem_err(const struct rest_answer *answer, const char *key_from, struct err *err)
 {
     cJSON *problem = cJSON_ParseWithLength(buf_text(&answer->body), answer->body.length);
@@ -113,6 +126,11 @@ int problem_err(const struct rest_answer *answer, const char *key_from, struct e
         buf_printf(&text, "the node answered with status %ld and no explanation", answer->status);
     }
     add_fields(problem, detail, &text);
+    if (text.length >= ERR_TEXT_BYTES_MAX) {
+        print_fields(problem);
+        buf_clear(&text);
+        buf_puts(&text, detail);
+    }
     add_quota(problem, detail, &text);
     add_advice(answer->status, detail, key_from, &text);
     (void)err_set(err, code_of_status(answer->status), "%s", buf_text(&text));

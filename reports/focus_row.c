@@ -205,7 +205,7 @@ static void put_shared(struct focus_rows *rows, int index, bool whole, enum focu
         word(rows, out, focus_category(line->kind));
         break;
     case CLASS:
-        word(rows, out, line->kind == LINE_CORRECTION || rows->bill->credit_note ? "Correction" : "");
+        word(rows, out, line->period_us != 0 || rows->bill->credit_note ? "Correction" : "");
         break;
     case DESCRIPTION:
         csv_cell_text(rows->csv, line->description, out);

@@ -18,9 +18,10 @@ enum printed_section printed_section_of(const struct rated_line *line)
 {
     switch (line->kind) {
     case LINE_USAGE:
+        return PRINTED_CHARGES;
     case LINE_DISCOUNT:
     case LINE_MINIMUM_FEE:
-        return PRINTED_CHARGES;
+        return line->period_us != 0 ? PRINTED_CORRECTIONS : PRINTED_CHARGES;
     case LINE_CORRECTION:
         return PRINTED_CORRECTIONS;
     case LINE_CREDIT:

@@ -20,6 +20,7 @@
 
 #define ACCOUNT INT64_C(100000000001)
 #define DAY_US INT64_C(1760486400000000) /* 2025-10-15 */
+#define FLUSH_MS 600000
 #define MIB UINT64_C(1048576)
 
 static char dir[64];
@@ -104,6 +105,7 @@ static struct bill *bill_now(bool without_free)
                        &err),
              &err);
     }
+    must(aggregator_flush(aggregator, FLUSH_MS, &err), &err); /* stopping alone gives up when PostgreSQL is slow */
     farthing_hook_close(&hook);
     aggregator_stop(&aggregator, true);
     must(bill_load(pg, ACCOUNT, (struct month){2025, 10}, BILL_SPLIT_FUNCTION, &bill, &err), &err);

@@ -226,6 +226,82 @@ START_TEST(late_usage_is_a_correction_on_the_next_invoice)
 }
 END_TEST
 
+static void agree(const char *json)
+{
+    int64_t version = 0;
+    int64_t from_us = 0;
+    int64_t to_us = 0;
+    month_range(SEPTEMBER, &from_us, &to_us);
+    int rc = price_override_put(pg, ACCOUNT, from_us, json, strlen(json), &version, NULL, &err);
+    ck_assert_msg(rc == 0, "%s", err.text);
+}
+
+/*
+ * September: 10 calls are 1.50, filled up to 2.00. 7 more make 2.55 (17 x 0.15 = 2.55): the right bill is 2.55, so 0.55
+ * more: 1.05 of use, and 0.50 less of the fee. October's own 2 calls are 0.30 and filled up by 1.70, whatever is
+ * corrected.
+ */
+START_TEST(a_minimum_fee_is_corrected_with_its_month)
+{
+    struct invoice_check check;
+    agree("{\"free\":[],\"minimum_fee\":\"2.00\"}");
+    use_it(SEPTEMBER, 1, 10);
+    (void)close_it(SEPTEMBER);
+    ck_assert_int_eq(total_of(SEPTEMBER), 200);
+    use_it(SEPTEMBER, 2, 7);
+    ck_assert_int_eq(invoice_verify(pg, ACCOUNT, SEPTEMBER, &check, &err), 0);
+    ck_assert(!check.matches);
+    use_it(OCTOBER, 1, 2);
+    ck_assert_int_eq(close_it(OCTOBER).issued, 1);
+    struct bill *october = bill_of(OCTOBER);
+    int64_t of_september = 0;
+    int64_t fees = 0;
+    for (int i = 0; i < october->line_count; i++) {
+        const struct rated_line *line = &october->lines[i];
+        ck_assert_int_eq(line->period_us == 0 ? 10 : month_of(line->period_us).month, line->period_us == 0 ? 10 : 9);
+        of_september += line->period_us != 0 ? line->amount_minor : 0;
+        fees += line->kind == LINE_MINIMUM_FEE && line->period_us == 0 ? line->amount_minor : 0;
+    }
+    ck_assert_int_eq(of_september, 55);
+    ck_assert_int_eq(fees, 170);
+    ck_assert_int_eq(october->total_minor, 55 + 200);
+    bill_free(&october);
+    ck_assert_int_eq(invoice_verify(pg, ACCOUNT, SEPTEMBER, &check, &err), 0);
+    ck_assert_msg(check.matches, "%s", check.difference);
+    ck_assert_int_eq(invoice_verify(pg, ACCOUNT, OCTOBER, &check, &err), 0);
+    ck_assert_msg(check.matches, "%s", check.difference);
+}
+END_TEST
+
+/* 1.00 off each month: 0.60 of use had 0.60 taken off; 7 more calls have the rest of it. */
+START_TEST(a_discount_is_corrected_with_its_month)
+{
+    agree("{\"free\":[],\"discount_amount\":\"1.00\"}");
+    use_it(SEPTEMBER, 1, 4);
+    (void)close_it(SEPTEMBER);
+    ck_assert_int_eq(total_of(SEPTEMBER), 0);
+    use_it(SEPTEMBER, 2, 7);
+    ck_assert_int_eq(close_it(OCTOBER).issued, 1);
+    ck_assert_int_eq(total_of(OCTOBER), 65); /* 11 x 0.15 - 1.00 */
+}
+END_TEST
+
+/* Where more use is cheaper in all (a volume price), a correction can be more than the next month has: nothing fills
+ * that up, and the account waits for its credit note. */
+START_TEST(a_negative_total_is_parked)
+{
+    agree("{\"free\":[],\"meters\":{\"compute_x86_64\":{\"model\":\"volume\",\"bands\":[{\"up_to\":\"100000\","
+          "\"price\":\"0.001\"},{\"price\":\"0.0001\"}]}}}");
+    use_it(SEPTEMBER, 1, 10); /* 90,000 GB-s: 90.00 */
+    (void)close_it(SEPTEMBER);
+    ck_assert_int_eq(total_of(SEPTEMBER), 9000);
+    use_it(SEPTEMBER, 1, 10); /* 180,000 GB-s: 18.00 */
+    struct close_result result = close_it(OCTOBER);
+    ck_assert_int_eq(result.issued, 0);
+    ck_assert_int_eq(result.parked, 1);
+}
+END_TEST
+
 static void grant(bool prepaid, int64_t amount, const char *expires, const char *reason)
 {
     struct credit credit = {.prepaid = prepaid, .currency = {"USD", 2}, .amount_minor = amount};
@@ -351,6 +427,9 @@ int main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_issued_bill_does_not_change);
     tcase_add_test(tcase, late_usage_is_a_correction_on_the_next_invoice);
+    tcase_add_test(tcase, a_minimum_fee_is_corrected_with_its_month);
+    tcase_add_test(tcase, a_discount_is_corrected_with_its_month);
+    tcase_add_test(tcase, a_negative_total_is_parked);
     tcase_add_test(tcase, credits_are_used_in_order_and_come_back);
     tcase_add_test(tcase, a_credit_note_takes_an_invoice_back);
     tcase_add_test(tcase, a_dry_run_leaves_nothing);

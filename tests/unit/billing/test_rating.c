@@ -131,6 +131,13 @@ static const struct {
     {HEAD "{\"bands\":[{\"up_to\":\"10\",\"price\":\"1\"},{\"up_to\":\"5\",\"price\":\"1\"},{\"price\":\"1\"}]}}}",
      "/meters/requests/bands/1/up_to"},
     {HEAD "{\"bands\":[{\"up_to\":\"1.5\",\"price\":\"1\"},{\"price\":\"1\"}]}}}", "/meters/requests/bands/0/up_to"},
+    {HEAD "{\"bands\":[{\"up_to\":\"5\",\"price\":\"1\",\"id\":\"a\"},{\"price\":\"2\",\"id\":\"a\"}]}}}",
+     "/meters/requests/bands/1"},
+    {HEAD "{\"bands\":[{\"price\":\"1\"}]}},\"free\":[{\"id\":\"f\",\"meters\":[\"requests\",\"requests\"],"
+          "\"quantity\":\"5\"}]}",
+     "/free/0/meters/1"},
+    {HEAD "{\"bands\":[{\"price\":\"1\"}]}},\"free\":[{\"id\":\"t1\",\"meters\":[\"requests\"],\"quantity\":\"5\"}]}",
+     "/free/0/id"},
     {HEAD "{\"model\":\"magic\",\"bands\":[{\"price\":\"1\"}]}}}", "/meters/requests/model"},
     {HEAD "{\"model\":\"package\",\"bands\":[{\"price\":\"1\"}]}}}", "/meters/requests/package"},
     {"{\"currency\":\"USD\",\"meters\":{},\"policy\":[{\"from\":\"soon\",\"grain_ms\":1,\"bill_init\":true}]}",

@@ -7,8 +7,10 @@
 #include "common/err.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int problem(long status, const char *body, const char *key_from, struct err *err)
 {
@@ -74,12 +76,44 @@ START_TEST(sentences)
 }
 END_TEST
 
+/* What does not fit into one error is on stderr, a line each, and the sentence stays whole. */
+START_TEST(many_mistakes_are_lines_of_their_own)
+{
+    struct buf body = {0};
+    struct err err = {0};
+    char path[] = "/tmp/farthing-problem-XXXXXX";
+    char said[2000] = "";
+    int file = mkstemp(path);
+    int was = dup(STDERR_FILENO);
+    ck_assert(file >= 0 && was >= 0 && dup2(file, STDERR_FILENO) >= 0);
+    buf_puts(&body, "{\"detail\":\"Nine in all.\",\"errors\":[");
+    for (int i = 1; i <= 9; i++) {
+        buf_printf(&body, "%s{\"pointer\":\"#/m/%d\",\"detail\":\"%060d\"}", i > 1 ? "," : "", i, i);
+    }
+    buf_puts(&body, "]}");
+    ck_assert_int_eq(problem(400, buf_text(&body), NULL, &err), -1);
+    ck_assert(dup2(was, STDERR_FILENO) >= 0);
+    ck_assert_str_eq(err.text, "Nine in all.");
+    ck_assert_int_gt(pread(file, said, sizeof said - 1, 0), 0);
+    for (int i = 1; i <= 9; i++) {
+        char line[80];
+        (void)snprintf(line, sizeof line, "/m/%d: %060d\n", i, i);
+        ck_assert_ptr_nonnull(strstr(said, line));
+    }
+    (void)close(was);
+    (void)close(file);
+    (void)unlink(path);
+    buf_free(&body);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("problem");
     TCase *tcase = tcase_create("problem");
     tcase_add_loop_test(tcase, each_status_has_its_code, 0, sizeof CODES / sizeof CODES[0]);
     tcase_add_loop_test(tcase, sentences, 0, sizeof SENTENCES / sizeof SENTENCES[0]);
+    tcase_add_test(tcase, many_mistakes_are_lines_of_their_own);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
