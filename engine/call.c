@@ -226,7 +226,8 @@ static void log_end(struct call *call)
     size_t room = sizeof line - (size_t)used;
     if (call->status == USAGE_TIMEOUT) {
         (void)snprintf(line + used, room, "Status: timeout");
-    } else if (call->status != USAGE_OK && strncmp(type, "Runtime.", 8) == 0) {
+    } else if (call->status != USAGE_OK &&
+               (strncmp(type, "Runtime.", 8) == 0 || strncmp(type, "Extension.", 10) == 0)) {
         (void)snprintf(line + used, room, "Status: error\tError Type: %s", type);
     }
     log_line(call, line);
@@ -237,10 +238,25 @@ void call_measure(struct call *call, struct instance *instance, int64_t now_ns)
     const struct function *function = &call->fleet->function;
     if (call->handed) {
         int64_t duration = (now_ns - call->handed_ns) / 1000;
-        int64_t limit = (int64_t)function->timeout_s * 1000000;
+        int64_t limit = (int64_t)function->timeout_s * 1000000 + (int64_t)call->grace_us;
         call->duration_us = (uint64_t)(duration < 0 ? 0 : duration > limit ? limit : duration);
         meter_end(instance->sandbox.meter, &call->peak_kib, &call->cpu_us);
     }
+}
+
+int64_t call_deadline_ms(const struct call *call)
+{
+    return (call->started_us + (int64_t)call->fleet->function.timeout_s * 1000000) / 1000;
+}
+
+void call_trace(const struct call *call, char *text, size_t room)
+{
+    if (call->trace_id != NULL) {
+        (void)snprintf(text, room, "%s", call->trace_id);
+        return;
+    }
+    (void)snprintf(text, room, "Root=1-%08" PRIx64 "-%.8s%.4s%.12s;Parent=0000000000000000;Sampled=0",
+                   (uint64_t)(call->started_us / 1000000), call->id_text, call->id_text + 9, call->id_text + 24);
 }
 
 struct billing_policy call_policy(const struct call *call, int64_t at_us)

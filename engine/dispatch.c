@@ -349,13 +349,14 @@ static void go_on(struct call *call, struct resolved resolved)
         call_later(call);
         return;
     }
+    call->grace_us = (uint64_t)fleet->shutdown_ms * 1000;
     int64_t now_us = clock_wall_us();
     struct billing_policy policy = call_policy(call, now_us);
     const struct admission_request request = {
         .account_id = call->account_id,
         .function_id = fleet->function.function_id,
         .memory_mib = fleet->function.memory_mib,
-        .timeout_s = fleet->function.timeout_s,
+        .timeout_s = fleet->function.timeout_s + (fleet->shutdown_ms + 999) / 1000,
         .init_limit_ms = policy.bill_init ? ENGINE_INIT_LIMIT_MS : 0,
         .reserved_concurrency = resolved.reserved,
         .flags = (uint16_t)((fleet->function.arch == ARCH_ARM64 ? USAGE_FLAG_ARM64 : 0) |

@@ -74,6 +74,8 @@ struct call {
     bool admitted;
     int64_t queued_ns, handed_ns, started_us;
     bool handed, cold;
+    bool answered;     /* by the runtime; extensions are still at it */
+    uint64_t grace_us; /* what may be billed beyond the timeout, and was reserved: time to shut extensions down */
     /* as answered */
     pthread_mutex_t deliver; /* streamed pieces and the end, one after the other */
     bool over;               /* under deliver */
@@ -129,6 +131,8 @@ struct instance {
     int end_status;     /* wait status */
     enum usage_status stop_reason;
     int64_t spawn_ns, init_us, deadline_ns, idle_since_ns, gone_ns;
+    int64_t kill_ns;               /* it was asked to go; then it is killed; 0: it was not asked, or it was killed */
+    struct extensions *extensions; /* NULL: none */
     int64_t log_budget, log_budget_ns;
     pthread_mutex_t log_lock;
     struct buf partial;    /* line being read; with tailed: under log_lock */
@@ -139,6 +143,7 @@ struct instance {
     char log_stream[80];
 };
 
+struct extensions;
 struct function_counters;
 
 struct fleet {
@@ -156,6 +161,7 @@ struct fleet {
     struct call *queue_head, *queue_tail;
     int queued;
     int64_t scale_tokens_milli, scale_ns;
+    int shutdown_ms;        /* what its extensions get at the end; as seen so far */
     int crashes;            /* in a row, without a first next */
     int64_t start_after_ns; /* crash loop: not before */
 };
@@ -247,6 +253,9 @@ void call_error_document(struct call *call, const char *type, const char *format
 void call_measure(struct call *call, struct instance *instance, int64_t now_ns);
 /* How its duration is billed, by the price book of its account. */
 struct billing_policy call_policy(const struct call *call, int64_t at_us);
+/* When it has to be over, and its X-Amzn-Trace-Id; it was handed out. */
+int64_t call_deadline_ms(const struct call *call);
+void call_trace(const struct call *call, char *text, size_t room);
 /* One line of the log this call wants back; any thread. */
 void call_tail_put(struct call *call, const char *line, size_t length);
 void call_log_start(struct call *call);
@@ -286,7 +295,7 @@ bool fleet_room(struct engine *engine, const struct fleet *fleet);
 /* Periodic: idle instances that are too old, provisioned ones that are missing. Lock held. */
 void fleet_tend(struct engine *engine, int64_t now_ns, int64_t *wake_ns);
 
-/* ---- lifecycle.c: instances ---- */
+/* ---- lifecycle.c, instance_end.c: instances ---- */
 /* Lock held; the fork happens on a worker. */
 void instance_launch(struct engine *engine, struct fleet *fleet, bool provisioned, int64_t now_ns);
 /* Kill it; what runs on it ends with status. Lock held. */
@@ -301,10 +310,17 @@ void instance_gone(struct engine *engine, struct instance *instance);
 void instance_bury(struct engine *engine, struct instance *instance);
 /* Give back what a dead one had, once nothing uses it. Lock held. */
 void instance_release(struct engine *engine, struct instance *instance);
+/* The instance of a call ended before the call was over. What its runtime had answered stays the answer; that it was no
+ * good end stands in its record and its log. status is set. */
+void instance_end_call(struct call *call, struct instance *instance, bool out_of_memory);
 /* It failed before its first next. Lock not held. */
 void instance_init_failed(struct engine *engine, struct instance *instance);
 /* Change state, by the table. Lock held. */
 enum instance_action instance_step(struct instance *instance, enum instance_event event);
+/* An instance asks for the next event, and may. Lock held. Returns the call to hand out, or NULL: it is idle now. */
+struct call *instance_offer(struct engine *engine, struct instance *instance, int64_t now_ns);
+/* What its launcher says of its processes. Lock not held; loop only. */
+void instance_told(struct engine *engine, struct instance *instance, const struct launch_report *report);
 void instance_ref(struct instance *instance);
 void instance_unref(struct instance *instance);
 void instance_read_log(struct engine *engine, struct instance *instance, bool to_the_end);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/calendar.h"
@@ -13,6 +12,7 @@
 #include "common/digest.h"
 #include "common/log.h"
 #include "engine/engine_internal.h"
+#include "engine/extensions.h"
 #include "engine/log_store.h"
 #include "engine/meter.h"
 #include "engine/runtime_api.h"
@@ -41,6 +41,7 @@ void instance_unref(struct instance *instance)
     }
     buf_free(&instance->partial);
     buf_free(&instance->init_error);
+    extensions_free(&instance->extensions);
     (void)pthread_mutex_destroy(&instance->log_lock);
     free(instance);
 }
@@ -79,6 +80,8 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
     const struct fleet *fleet = instance->fleet;
     char(*texts)[4200] = calloc(2, sizeof *texts);
     const char *argv[5];
+    const char *extension_paths[EXTENSIONS_MAX + 1];
+    struct buf extension_texts = {0};
     struct buf environment = {0};
     struct meter *meter = NULL;
     uint32_t node = (uint32_t)engine->options.node_id % UID_NODES;
@@ -88,6 +91,12 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
     if (texts == NULL || meter_new(engine->site, instance->number, fleet->function.memory_mib, &meter, err) != 0) {
         goto out;
     }
+    if (!extensions_find(fleet->opt_dir, &instance->extensions)) {
+        (void)err_set(err, ERR_LIMIT, "%s", instance->extensions->failure_text);
+        goto out;
+    }
+    extensions_paths(instance->extensions, engine->isolated ? "/opt" : fleet->opt_dir, &extension_texts,
+                     extension_paths);
     environment_argv(engine, fleet, texts, argv);
     buf_append(&environment, fleet->environment.data, fleet->environment.length);
     buf_printf(&environment, "AWS_LAMBDA_LOG_STREAM_NAME=%s", instance->log_stream);
@@ -101,6 +110,7 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
         .opt_dir = fleet->opt_dir[0] != '\0' ? fleet->opt_dir : NULL,
         .image_dir = engine->image_dir,
         .argv = argv,
+        .extensions = instance->extensions != NULL ? extension_paths : NULL,
         .environment = &environment,
         .environment_count = fleet->environment_count + 2,
         .memory_mib = fleet->function.memory_mib,
@@ -108,7 +118,10 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
         .uid = UID_BASE + node * UID_SLOTS + (uint32_t)(instance->number % UID_SLOTS),
     };
     rc = sandbox_start(&spec, meter, &instance->sandbox, err);
+    meter = NULL;
 out:
+    meter_free(&meter);
+    buf_free(&extension_texts);
     free(texts);
     buf_free(&environment);
     return rc;
@@ -180,10 +193,22 @@ void instance_launch(struct engine *engine, struct fleet *fleet, bool provisione
     worker_do(engine, launch_job, false, instance);
 }
 
+/* Extensions are told first, and have their time. Lock held. */
+static void end_processes(struct engine *engine, struct instance *instance, enum usage_status reason)
+{
+    const char *word = reason == USAGE_KILLED ? "SPINDOWN" : reason == USAGE_TIMEOUT ? "TIMEOUT" : "FAILURE";
+    int ms = instance->started ? extensions_shutdown(instance, word, clock_wall_us()) : 0;
+    if (ms > 0) {
+        instance->kill_ns = clock_mono_ns() + (int64_t)ms * 1000000;
+        loop_wake_at(engine, instance->kill_ns);
+    } else if (instance->started) {
+        sandbox_kill(&instance->sandbox);
+    }
+}
+
 void instance_stop(struct engine *engine, struct instance *instance, enum usage_status reason)
 {
     struct fleet *fleet = instance->fleet;
-    (void)engine;
     switch (instance->state) {
     case INSTANCE_STARTING:
         fleet->starting--;
@@ -202,9 +227,7 @@ void instance_stop(struct engine *engine, struct instance *instance, enum usage_
     if (instance_step(instance, INSTANCE_STOP) == ACT_KILL) {
         instance->stop_reason = reason;
         instance->deadline_ns = 0;
-        if (instance->started) {
-            sandbox_kill(&instance->sandbox);
-        }
+        end_processes(engine, instance, reason);
     }
 }
 
@@ -221,91 +244,6 @@ struct call *instance_detach(struct instance *instance)
 }
 
 /* ---- the end ---- */
-
-static void exit_text(const struct instance *instance, char *text, size_t room)
-{
-    int status = instance->end_status;
-    if (instance->ended && WIFSIGNALED(status)) {
-        const char *name = WTERMSIG(status) == 9 ? "killed" : strsignal(WTERMSIG(status));
-        (void)snprintf(text, room, "Runtime exited with error: signal: %s", name);
-        for (char *at = strstr(text, "signal: "); at != NULL && *at != '\0'; at++) {
-            *at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
-        }
-    } else if (instance->ended && WEXITSTATUS(status) > 1) {
-        (void)snprintf(text, room, "Runtime exited with error: exit status %d", WEXITSTATUS(status));
-    } else {
-        (void)snprintf(text, room, "Runtime exited without providing a reason");
-    }
-}
-
-/* What the caller is told of a run that ended with its instance. */
-static void crash_document(struct call *call, struct instance *instance, bool out_of_memory)
-{
-    char text[160];
-    if (call->status == USAGE_TIMEOUT) {
-        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds",
-                            call->id_text, call->fleet->function.timeout_s);
-        return;
-    }
-    if (out_of_memory || call->status == USAGE_OUT_OF_MEMORY) {
-        call->status = USAGE_OUT_OF_MEMORY;
-        call_error_document(call, "Runtime.ExitError", "RequestId: %s Error: Runtime exited with error: signal: killed",
-                            call->id_text);
-        (void)snprintf(call->error_type, sizeof call->error_type, "Runtime.OutOfMemory");
-        return;
-    }
-    if (instance->launch_problem != 0) {
-        const char *type =
-            instance->launch_problem == LAUNCH_NO_DIRECTORY ? "Runtime.InvalidWorkingDir" : "Runtime.InvalidEntrypoint";
-        call_error_document(call, type, "RequestId: %s Error: Couldn't find valid bootstrap(s): %s", call->id_text,
-                            strerror(instance->end_status));
-        return;
-    }
-    exit_text(instance, text, sizeof text);
-    call_error_document(call, "Runtime.ExitError", "RequestId: %s Error: %s", call->id_text, text);
-}
-
-void instance_init_failed(struct engine *engine, struct instance *instance)
-{
-    struct fleet *fleet = instance->fleet;
-    int64_t now_ns = clock_mono_ns();
-    (void)pthread_mutex_lock(&engine->lock);
-    fleet_crashed(fleet, now_ns);
-    struct call *call = fleet_pop(fleet);
-    (void)pthread_mutex_unlock(&engine->lock);
-    if (call == NULL) {
-        return;
-    }
-    if (!instance->started) {
-        /* This machine's fault, not the function's: nothing ran, so nothing is recorded or billed. */
-        struct err err;
-        (void)err_set(&err, ERR_RETRY, "no instance of function %s could be started on this node",
-                      fleet->function.name);
-        (void)err_slug(&err, "instance_not_started");
-        call_fail(call, &err);
-        return;
-    }
-    int64_t init_us = (now_ns - instance->spawn_ns) / 1000;
-    int64_t limit_us = (int64_t)ENGINE_INIT_LIMIT_MS * 1000;
-    call->started_us = clock_wall_us();
-    call->status = USAGE_INIT_ERROR;
-    call->cold = true;
-    call->init_us = (uint64_t)(init_us > limit_us ? limit_us : init_us);
-    call_log_start(call);
-    if (instance->init_error.length > 0) {
-        buf_append(&call->answer, instance->init_error.data, instance->init_error.length);
-        (void)snprintf(call->error_type, sizeof call->error_type, "%s", instance->init_error_type);
-        call->function_error = true;
-    } else if (instance->stop_reason == USAGE_TIMEOUT) {
-        call_error_document(call, "Sandbox.Timedout", "RequestId: %s Error: Task timed out after %d.00 seconds",
-                            call->id_text, ENGINE_INIT_LIMIT_MS / 1000);
-    } else {
-        bool killed = instance->started && meter_out_of_memory(instance->sandbox.meter);
-        crash_document(call, instance, killed);
-    }
-    call->response_bytes = call->answer.length;
-    call_over(call);
-}
 
 static void release_job(struct engine *engine, struct pg *pg, void *ctx)
 {
@@ -337,12 +275,8 @@ void instance_gone(struct engine *engine, struct instance *instance)
             if (passed >= 0) {
                 (void)close(passed);
             }
-            if (report.kind == LAUNCH_ENDED && instance->launch_problem == 0) {
-                instance->ended = true;
-                instance->end_status = report.value;
-            } else if (report.kind != LAUNCH_LISTENING && report.kind != LAUNCH_ENDED) {
-                instance->launch_problem = (int)report.kind;
-                instance->end_status = report.value;
+            if (report.kind != LAUNCH_LISTENING) {
+                instance_told(engine, instance, &report);
             }
         }
         loop_unwatch(engine, instance->sandbox.control_fd);
@@ -400,8 +334,7 @@ void instance_bury(struct engine *engine, struct instance *instance)
         instance_tail(engine, instance, NULL);
         bool memory = meter_out_of_memory(instance->sandbox.meter);
         call->status = was == INSTANCE_STOPPING ? instance->stop_reason : USAGE_ERROR;
-        crash_document(call, instance, memory);
-        call->response_bytes = call->answer.length;
+        instance_end_call(call, instance, memory);
         if (!call->handed) { /* it died with the event on its way to it: nobody ran anything */
             call->started_us = clock_wall_us();
         }

@@ -112,14 +112,8 @@ static void read_control(struct engine *engine, struct instance *instance)
         if (report.kind == LAUNCH_LISTENING && passed >= 0) {
             instance->listener = passed;
             CHECK(loop_watch(engine, passed, &instance->listener_watch, WATCH_LISTENER, instance) == 0);
-        } else if (report.kind == LAUNCH_ENDED) {
-            if (instance->launch_problem == 0) {
-                instance->ended = true;
-                instance->end_status = report.value;
-            }
         } else {
-            instance->launch_problem = (int)report.kind;
-            instance->end_status = report.value;
+            instance_told(engine, instance, &report);
         }
     }
     if (got < 0) {
@@ -186,6 +180,12 @@ static void look_at(struct engine *engine, struct instance *instance, int64_t no
     }
     if (instance->log_paused && !instance->gone && due->log_count < BATCH_MAX) {
         due->resume_log[due->log_count++] = instance;
+    }
+    if (instance->kill_ns != 0 && now_ns >= instance->kill_ns) {
+        instance->kill_ns = 0;
+        sandbox_kill(&instance->sandbox);
+    } else if (instance->kill_ns != 0) {
+        earlier(wake_ns, instance->kill_ns);
     }
     if (instance->deadline_ns != 0 && now_ns >= instance->deadline_ns) {
         instance_stop(engine, instance, USAGE_TIMEOUT);

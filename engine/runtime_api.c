@@ -7,8 +7,10 @@
 
 #include "common/clock.h"
 #include "common/digest.h"
+#include "common/json.h"
 #include "common/text.h"
 #include "engine/engine_internal.h"
+#include "engine/extensions.h"
 #include "engine/meter.h"
 #include "engine/runtime_internal.h"
 
@@ -17,6 +19,8 @@
 static const char *reason(int status)
 {
     switch (status) {
+    case 200:
+        return "OK";
     case 202:
         return "Accepted";
     case 400:
@@ -36,25 +40,39 @@ static const char *reason(int status)
     }
 }
 
-static void reply_text(struct link *link, int status, const char *text)
+void runtime_api_reply(struct link *link, int status, const char *headers, const char *text)
 {
-    char reply[700];
-    int length = snprintf(reply, sizeof reply,
-                          "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", status,
-                          reason(status), link->ended ? "Connection: close\r\n" : "", strlen(text), text);
-    link_write_ahead(link, reply, (size_t)length);
+    struct buf reply = {0};
+    buf_printf(&reply, "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n%s%sContent-Length: %zu\r\n\r\n", status,
+               reason(status), headers, link->ended ? "Connection: close\r\n" : "", strlen(text));
+    buf_puts(&reply, text);
+    if (buf_ok(&reply)) {
+        link_write_ahead(link, reply.data, reply.length);
+    }
+    buf_free(&reply);
 }
 
-static void reply_error(struct link *link, int status, const char *type, const char *message)
+void runtime_api_error(struct link *link, int status, const char *type, const char *message)
 {
-    char text[400];
-    (void)snprintf(text, sizeof text, "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}", message, type);
-    reply_text(link, status, text);
+    struct buf text = {0};
+    buf_puts(&text, "{\"errorMessage\":");
+    json_quote(&text, message, strlen(message));
+    buf_puts(&text, ",\"errorType\":");
+    json_quote(&text, type, strlen(type));
+    buf_putc(&text, '}');
+    runtime_api_reply(link, status, "", buf_text(&text));
+    buf_free(&text);
 }
 
+/* On the way of every call: no memory is asked for. */
 static void reply_accepted(struct link *link)
 {
-    reply_text(link, 202, "{\"status\":\"OK\"}");
+    static const char TEXT[] = "{\"status\":\"OK\"}";
+    char reply[200];
+    int length = snprintf(reply, sizeof reply,
+                          "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+                          link->ended ? "Connection: close\r\n" : "", sizeof TEXT - 1, TEXT);
+    link_write_ahead(link, reply, (size_t)length);
 }
 
 static void reply_state(struct link *link, enum instance_state state, enum instance_event event)
@@ -63,7 +81,7 @@ static void reply_state(struct link *link, enum instance_state state, enum insta
     (void)snprintf(message, sizeof message,
                    "State transition from %s to %s failed for runtime. Error: State transition is not allowed",
                    instance_state_name(state), instance_event_name(event));
-    reply_error(link, 403, "InvalidStateTransition", message);
+    runtime_api_error(link, 403, "InvalidStateTransition", message);
 }
 
 /* ---- next ---- */
@@ -79,20 +97,19 @@ static void add_header(struct buf *head, const char *name, const char *value)
     }
 }
 
-static void event_head(struct engine *engine, const struct call *call, int64_t deadline_ms, struct buf *head)
+static void event_head(struct engine *engine, const struct call *call, struct buf *head)
 {
     char text[400];
     buf_puts(head, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n");
     add_header(head, "Lambda-Runtime-Aws-Request-Id", call->id_text);
-    (void)snprintf(text, sizeof text, "%" PRId64, deadline_ms);
+    (void)snprintf(text, sizeof text, "%" PRId64, call_deadline_ms(call));
     add_header(head, "Lambda-Runtime-Deadline-Ms", text);
     engine_arn(engine, call->account_id, call->fleet->function.name, call->qualifier, text, sizeof text);
     add_header(head, "Lambda-Runtime-Invoked-Function-Arn", text);
     if (call->trace_id != NULL) {
         add_header(head, "Lambda-Runtime-Trace-Id", call->trace_id);
     } else {
-        (void)snprintf(text, sizeof text, "Root=1-%08" PRIx64 "-%.8s%.4s%.12s;Parent=0000000000000000;Sampled=0",
-                       (uint64_t)(call->started_us / 1000000), call->id_text, call->id_text + 9, call->id_text + 24);
+        call_trace(call, text, sizeof text);
         add_header(head, "Lambda-Runtime-Trace-Id", text);
     }
     if (call->client_context != NULL) {
@@ -118,13 +135,14 @@ static void hand_out(struct link *link, struct call *call)
     instance_tail(engine, instance, call);
     call_log_start(call);
     call->started_us = clock_wall_us();
-    event_head(engine, call, (call->started_us + timeout_ns / 1000) / 1000, &head);
+    event_head(engine, call, &head);
     (void)pthread_mutex_lock(&engine->lock);
     bool current = instance->current == call && buf_ok(&head);
     if (current) {
         call->handed = true;
         call->handed_ns = clock_mono_ns();
         instance->deadline_ns = call->handed_ns + timeout_ns;
+        extensions_invoke(engine, instance, call);
     }
     (void)pthread_mutex_unlock(&engine->lock);
     if (current) {
@@ -143,6 +161,19 @@ void runtime_api_hand_out(struct link *link, struct call *call)
     link_unref(link);
 }
 
+struct call *instance_offer(struct engine *engine, struct instance *instance, int64_t now_ns)
+{
+    enum instance_state was = instance->state;
+    (void)instance_step(instance, INSTANCE_NEXT);
+    if (was == INSTANCE_STARTING) {
+        instance->init_us = (now_ns - instance->spawn_ns) / 1000;
+        instance->deadline_ns = 0;
+        instance->fleet->starting--;
+        instance->fleet->crashes = 0;
+    }
+    return was != INSTANCE_IDLE ? fleet_next(engine, instance, now_ns) : NULL;
+}
+
 static void on_next(struct link *link)
 {
     struct engine *engine = link->engine;
@@ -150,24 +181,18 @@ static void on_next(struct link *link)
     link_park(link); /* an event may come as soon as the lock is given back */
     (void)pthread_mutex_lock(&engine->lock);
     enum instance_state was = instance->state;
-    if (instance_step(instance, INSTANCE_NEXT) != ACT_OFFER) {
+    if (instance_table(was, INSTANCE_NEXT)->action != ACT_OFFER) {
         (void)pthread_mutex_unlock(&engine->lock);
         link_unpark(link);
         reply_state(link, was, INSTANCE_NEXT);
         return;
     }
-    int64_t now_ns = clock_mono_ns();
-    if (was == INSTANCE_STARTING) {
-        instance->init_us = (now_ns - instance->spawn_ns) / 1000;
-        instance->deadline_ns = 0;
-        instance->fleet->starting--;
-        instance->fleet->crashes = 0;
-    }
     struct link *replaced = instance->waiting;
-    instance->waiting = NULL;
+    bool alone = instance->extensions == NULL || was == INSTANCE_IDLE;
     struct call *call = NULL;
-    if (was != INSTANCE_IDLE) {
-        call = fleet_next(engine, instance, now_ns);
+    instance->waiting = NULL;
+    if (alone) {
+        call = instance_offer(engine, instance, clock_mono_ns());
     }
     if (call != NULL) {
         (void)call_ref(call);
@@ -180,38 +205,12 @@ static void on_next(struct link *link)
     (void)pthread_mutex_unlock(&engine->lock);
     if (call != NULL) {
         hand_out(link, call);
+    } else if (!alone) {
+        extensions_settle(engine, instance);
     }
 }
 
 /* ---- response, error ---- */
-
-/* Take the call this reply is for, or say why not. */
-static struct call *take_call(struct link *link)
-{
-    struct engine *engine = link->engine;
-    struct instance *instance = link->instance;
-    struct call *call = NULL;
-    (void)pthread_mutex_lock(&engine->lock);
-    enum instance_state was = instance->state;
-    bool mine =
-        instance->current != NULL && strcmp(instance->current->id_text, link->id) == 0 && instance->current->handed;
-    bool known = was == INSTANCE_BUSY || strcmp(instance->last_id, link->id) == 0;
-    if (mine && instance_step(instance, INSTANCE_ANSWER) == ACT_FINISH) {
-        int64_t now_ns = clock_mono_ns();
-        call = instance_detach(instance);
-        (void)pthread_mutex_unlock(&engine->lock);
-        call_measure(call, instance, now_ns);
-        instance_tail(engine, instance, NULL);
-        return call;
-    }
-    (void)pthread_mutex_unlock(&engine->lock);
-    if (known || was == INSTANCE_IDLE || was == INSTANCE_ANSWERED) {
-        reply_error(link, 400, "InvalidRequestID", "Invalid request ID");
-    } else {
-        reply_state(link, was, INSTANCE_ANSWER);
-    }
-    return NULL;
-}
 
 static void move_body(struct link *link, struct call *call)
 {
@@ -247,43 +246,89 @@ static void read_trailers(const struct link *link, struct call *call)
     buf_free(&decoded);
 }
 
-static void on_reply(struct link *link)
+/* What the runtime said, as the call's answer. */
+static void take_answer(struct link *link, struct call *call)
 {
-    if (link->bad_mode) {
-        reply_error(link, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
-        return;
-    }
-    struct call *call = take_call(link);
-    if (call == NULL) {
-        return;
-    }
-    bool too_large = link->too_large;
     call->streamed = link->streaming;
     call->response_bytes = link->body_bytes;
-    if (too_large) {
+    if (link->too_large) {
         call->status = USAGE_ERROR;
         call_error_document(call, "Function.ResponseSizeTooLarge",
                             "Response payload size exceeded maximum allowed payload size (%d bytes).",
                             INVOKE_RESPONSE_BYTES_MAX);
-    } else {
-        move_body(link, call);
-        copy_header(link, "Content-Type", call->content_type, sizeof call->content_type);
-        call->status = USAGE_OK;
-        if (link->route == ROUTE_ERROR) {
-            call->status = USAGE_ERROR;
-            call->function_error = true;
-            copy_header(link, "Lambda-Runtime-Function-Error-Type", call->error_type, sizeof call->error_type);
-        }
-        if (link->streaming) {
-            read_trailers(link, call);
-        }
+        return;
     }
-    call_over(call);
+    move_body(link, call);
+    copy_header(link, "Content-Type", call->content_type, sizeof call->content_type);
+    call->status = USAGE_OK;
+    if (link->route == ROUTE_ERROR) {
+        call->status = USAGE_ERROR;
+        call->function_error = true;
+        copy_header(link, "Lambda-Runtime-Function-Error-Type", call->error_type, sizeof call->error_type);
+    }
+    if (link->streaming) {
+        read_trailers(link, call);
+    }
+}
+
+/* Take the call this reply is for, or say why not. With extensions it stays with its instance: it is answered here and
+ * over when they are done. */
+static struct call *take_call(struct link *link, bool *stays)
+{
+    struct engine *engine = link->engine;
+    struct instance *instance = link->instance;
+    struct call *call = NULL;
+    (void)pthread_mutex_lock(&engine->lock);
+    enum instance_state was = instance->state;
+    bool mine =
+        instance->current != NULL && strcmp(instance->current->id_text, link->id) == 0 && instance->current->handed;
+    bool known = was == INSTANCE_BUSY || strcmp(instance->last_id, link->id) == 0;
+    if (mine && instance_step(instance, INSTANCE_ANSWER) == ACT_FINISH) {
+        int64_t now_ns = clock_mono_ns();
+        *stays = instance->extensions != NULL;
+        if (*stays) {
+            take_answer(link, instance->current);
+            instance->current->answered = true;
+        } else {
+            call = instance_detach(instance);
+        }
+        (void)pthread_mutex_unlock(&engine->lock);
+        if (!*stays) {
+            call_measure(call, instance, now_ns);
+            instance_tail(engine, instance, NULL);
+        }
+        return call;
+    }
+    (void)pthread_mutex_unlock(&engine->lock);
+    *stays = false;
+    if (known || was == INSTANCE_IDLE || was == INSTANCE_ANSWERED) {
+        runtime_api_error(link, 400, "InvalidRequestID", "Invalid request ID");
+    } else {
+        reply_state(link, was, INSTANCE_ANSWER);
+    }
+    return NULL;
+}
+
+static void on_reply(struct link *link)
+{
+    bool stays = false;
+    bool too_large = link->too_large;
+    if (link->bad_mode) {
+        runtime_api_error(link, 400, "InvalidFunctionResponseMode", "Invalid function response mode");
+        return;
+    }
+    struct call *call = take_call(link, &stays);
+    if (call != NULL) {
+        take_answer(link, call);
+        call_over(call);
+    } else if (!stays) {
+        return;
+    }
     if (too_large) {
         char message[120];
         (void)snprintf(message, sizeof message, "Exceeded maximum allowed payload size (%d bytes).",
                        INVOKE_RESPONSE_BYTES_MAX);
-        reply_error(link, 413, "RequestEntityTooLarge", message);
+        runtime_api_error(link, 413, "RequestEntityTooLarge", message);
         return;
     }
     reply_accepted(link);
@@ -319,6 +364,7 @@ static void parse(struct link *link, const char *url, const char *method)
     link->route = ROUTE_NONE;
     link->id[0] = '\0';
     if (!text_starts(url, BASE)) {
+        link->route = extension_route(url, method);
         return;
     }
     const char *at = url + sizeof BASE - 1;
@@ -416,14 +462,22 @@ void runtime_api_act(struct link *link)
     case ROUTE_INIT_ERROR:
         on_init_error(link);
         return;
+    case ROUTE_EXTENSION_REGISTER:
+    case ROUTE_EXTENSION_NEXT:
+    case ROUTE_EXTENSION_INIT_ERROR:
+    case ROUTE_EXTENSION_EXIT_ERROR:
+    case ROUTE_TELEMETRY:
+    case ROUTE_LOGS:
+        extension_api_act(link);
+        return;
     case ROUTE_NONE:
         break;
     }
-    reply_error(link, 404, "NotFound", "No such path");
+    runtime_api_error(link, 404, "NotFound", "No such path");
 }
 
 void runtime_api_refuse(struct link *link, int status)
 {
     link_last(link);
-    reply_error(link, status, "InvalidRequest", "This is no request of the Runtime API");
+    runtime_api_error(link, status, "InvalidRequest", "This is no request of the Runtime API");
 }

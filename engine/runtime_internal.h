@@ -22,7 +22,19 @@ struct instance;
 struct link_thread;
 struct runtime_api;
 
-enum route { ROUTE_NONE, ROUTE_NEXT, ROUTE_RESPONSE, ROUTE_ERROR, ROUTE_INIT_ERROR };
+enum route {
+    ROUTE_NONE,
+    ROUTE_NEXT,
+    ROUTE_RESPONSE,
+    ROUTE_ERROR,
+    ROUTE_INIT_ERROR,
+    ROUTE_EXTENSION_REGISTER,
+    ROUTE_EXTENSION_NEXT,
+    ROUTE_EXTENSION_INIT_ERROR,
+    ROUTE_EXTENSION_EXIT_ERROR,
+    ROUTE_TELEMETRY,
+    ROUTE_LOGS
+};
 
 /* One connection of an instance; the request on it now. */
 struct link {
@@ -82,5 +94,13 @@ void runtime_api_bytes(struct link *link, const char *bytes, size_t length);
 void runtime_api_act(struct link *link);
 /* What was read is no request. */
 void runtime_api_refuse(struct link *link, int status);
+/* headers: lines that end with CRLF, or "". text is JSON. */
+void runtime_api_reply(struct link *link, int status, const char *headers, const char *text);
+/* Lambda's error document; message may be anything. */
+void runtime_api_error(struct link *link, int status, const char *type, const char *message);
+
+/* ---- extension_api.c ---- */
+enum route extension_route(const char *target, const char *method);
+void extension_api_act(struct link *link);
 
 #endif

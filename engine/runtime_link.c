@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "engine/engine_internal.h"
+#include "engine/extensions.h"
 #include "engine/runtime_api.h"
 #include "engine/runtime_internal.h"
 
@@ -84,6 +85,7 @@ static void link_close(struct link *link)
     if (link->instance->waiting == link) {
         link->instance->waiting = NULL;
     }
+    extensions_forget(link->instance, link);
     (void)pthread_mutex_unlock(&link->engine->lock);
     (void)pthread_mutex_lock(&link->lock);
     /* Closing alone is not enough: a child between fork and exec still has the descriptor, and events would go on. */

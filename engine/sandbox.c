@@ -180,6 +180,10 @@ static int send_config(const struct sandbox_spec *spec, int control, uint64_t da
     for (; spec->argv[config.argument_count] != NULL; config.argument_count++) {
         buf_append(&texts, spec->argv[config.argument_count], strlen(spec->argv[config.argument_count]) + 1);
     }
+    for (; spec->extensions != NULL && spec->extensions[config.extension_count] != NULL; config.extension_count++) {
+        const char *path = spec->extensions[config.extension_count];
+        buf_append(&texts, path, strlen(path) + 1);
+    }
     buf_append(&texts, spec->environment->data, spec->environment->length);
     config.length = (uint32_t)texts.length;
     buf_append(&message, &config, sizeof config);
@@ -322,6 +326,14 @@ int sandbox_report(const struct sandbox *sandbox, struct launch_report *report, 
         memcpy(listener, CMSG_DATA(head), sizeof *listener);
     }
     return 1;
+}
+
+void sandbox_command(const struct sandbox *sandbox, enum launch_command command)
+{
+    const char byte = (char)command;
+    if (sandbox->control_fd >= 0) {
+        (void)!send(sandbox->control_fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
 }
 
 void sandbox_kill(const struct sandbox *sandbox)

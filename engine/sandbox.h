@@ -30,6 +30,7 @@ struct sandbox_spec {
     const char *opt_dir;           /* its layers, seen at /opt; NULL: none */
     const char *image_dir;         /* image.h */
     const char *const *argv;       /* of the runtime, NULL at the end; paths as seen inside */
+    const char *const *extensions; /* external ones: paths as seen inside, NULL at the end; NULL: none */
     const struct buf *environment; /* NUL-terminated NAME=value texts */
     uint32_t environment_count;
     int memory_mib;
@@ -52,6 +53,9 @@ int sandbox_start(const struct sandbox_spec *spec, struct meter *meter, struct s
 
 /* Read one report: 1 and *report (and *listener when one came), 0 nothing now, -1 the launcher is gone. */
 int sandbox_report(const struct sandbox *sandbox, struct launch_report *report, int *listener);
+
+/* Tell its launcher something (enum launch_command); what is not read is lost. */
+void sandbox_command(const struct sandbox *sandbox, enum launch_command command);
 
 /* Kill everything in it; it is gone when pid_fd is readable. */
 void sandbox_kill(const struct sandbox *sandbox);

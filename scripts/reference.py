@@ -69,6 +69,11 @@ FUNCTION_ERRORS = {
     "Runtime.InvalidEntrypoint": "`bootstrap` is missing or cannot be executed",
     "Runtime.InvalidWorkingDir": "the package cannot be entered",
     "Runtime.Unknown": "the runtime reported an error without a type",
+    "Extension.InitError": "an extension said that it cannot start",
+    "Extension.ExitError": "an extension said that it cannot go on",
+    "Extension.Crash": "the process of an extension ended",
+    "Extension.LaunchError": "a program in `/opt/extensions` cannot be executed",
+    "Extension.TooManyExtensions": "there are more than ten",
 }
 
 # Limits that somebody who uses the program can meet: macro of a header -> (group, words, unit).
@@ -98,6 +103,9 @@ LIMITS = {
     "IDEM_ENTRIES_MAX": ("Invocations", "answers a node remembers for `Idempotency-Key`", ""),
     "RUNTIME_API_CONNECTIONS_MAX": ("Invocations", "connections of one instance to its Runtime API", ""),
     "HTTP_HEAD_BYTES_MAX": ("Invocations", "head of a request to the Runtime API", "bytes"),
+    "EXTENSIONS_MAX": ("Invocations", "extensions of an instance", ""),
+    "EXTENSION_BODY_BYTES_MAX": ("Invocations", "body that registers an extension", "bytes"),
+    "EXTENSIONS_SHUTDOWN_MS_MAX": ("Invocations", "time extensions have at the end of their instance", "ms"),
     "QUOTA_THRESHOLDS_MAX": ("Accounts", "thresholds of a quota", ""),
     "QUOTA_UNRESERVED_MIN": ("Accounts", "concurrency that reserving must leave to other functions, where the account has ten times that", ""),
     "WEBHOOKS_MAX": ("Accounts", "webhooks", ""),
@@ -141,7 +149,7 @@ INSIDE = set("""
 ACCOUNT_ID_MAX ADMISSION_ROOMS_MAX API_BATCH_MAX ARG_LIST_MAX AWS_PRODUCTS_MAX AWS_REGIONS_MAX BILL_FILES_MAX CLOSER_ACCOUNTS_BYTES_MAX CLOSE_BATCH_MAX
 CLOSE_CURRENCIES_MAX CONFIG_KEYS_MAX CSV_FIELDS_MAX CSV_ROW_BYTES_MAX EMBEDDED_PATH_MAX ENGINE_ERROR_BYTES_MAX ENGINE_QUEUE_MAX
 ENGINE_SPOOL_FILL_MAX ERR_FIELD_BYTES_MAX ERR_TEXT_BYTES_MAX EXACT_DECIMALS_MAX FUNCTION_URL_KNOWN_MAX HTTP_FIELDS_MAX IDEM_BYTES_MAX
-JSON_WRITER_DEPTH_MAX LAYERS_READ_MAX LATENCY_COUNT_MAX LAUNCH_FILES_MAX LAUNCH_TEXT_BYTES_MAX LEASE_UNITS_MAX LOG_LINE_BYTES_MAX MERKLE_PATH_MAX
+JSON_WRITER_DEPTH_MAX LAYERS_READ_MAX LATENCY_COUNT_MAX LAUNCH_EXTENSIONS_MAX LAUNCH_FILES_MAX LAUNCH_TEXT_BYTES_MAX LEASE_UNITS_MAX LOG_LINE_BYTES_MAX MERKLE_PATH_MAX
 PARTITION_DAYS_MAX PDF_COLUMNS_MAX PG_CHANNELS_MAX PG_PARAMS_MAX PG_TX_TRIES_MAX PRICE_PROBLEMS_MAX PRINTED_DAYS_MAX
 PRINTED_SERIES_MAX PRINTED_SUMS_MAX PRODUCERS_MAX PROOF_JSON_BYTES_MAX RATED_LINES_MAX READER_SEGMENTS_MAX REPLY_HEADERS_MAX
 REPLY_MEMORY_BYTES_MAX REQUEST_PARAMS_MAX SAMPLES_MAX SEAL_DAYS_MAX SHARE_LEVELS_MAX SPOOL_SLOTS_MAX TABLE_COLUMNS_MAX
@@ -240,6 +248,8 @@ def errors():
     classes = re.findall(r'^    \{"(\w+)", (\d+), (?:true|false), (?:true|false)\},$', text_of("api/lambda_errors.c"), re.M)
     engine = "".join(text_of(name) for name in sources(".c") if "/engine/" in name)
     types = set(re.findall(r'"((?:Runtime|Sandbox|Function)\.[A-Z]\w+)"', engine))
+    # The others of extensions are refusals of their API, which no caller sees.
+    types |= set(re.findall(r'"(Extension\.(?:\w*Error|Crash|TooManyExtensions))"', engine))
     types |= set(re.findall(r'["\'](Runtime\.[A-Z]\w+)["\']', "".join(
         open(name, encoding="utf-8").read() for name in glob.glob(f"{SOURCE}/engine/bootstraps/*"))))
     same("error types", FUNCTION_ERRORS, types)
