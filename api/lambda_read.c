@@ -15,6 +15,8 @@ int lambda_body(struct request *request, cJSON **tree, struct err *err)
         return *tree != NULL ? 0 : err_set(err, ERR_SYSTEM, "out of memory");
     }
     if (json_parse(buf_text(&request->body), request->body.length, tree, &local) != 0 || !cJSON_IsObject(*tree)) {
+        cJSON_Delete(*tree); /* it may be JSON, but no object */
+        *tree = NULL;
         (void)err_set(err, ERR_INVALID, "Could not parse request body into json: %.300s", local.text);
         return err_slug(err, "InvalidRequestContentException");
     }

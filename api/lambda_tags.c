@@ -67,6 +67,10 @@ static int tags_tree(struct request *request, const struct lambda_target *target
 static int merge(cJSON *tags, const cJSON *added, struct err *err)
 {
     const cJSON *item;
+    if (!cJSON_IsObject(added)) {
+        (void)err_set(err, ERR_INVALID, "Tags is to be an object of strings.");
+        return err_slug(err, "InvalidParameterValueException");
+    }
     cJSON_ArrayForEach(item, added)
     {
         if (!cJSON_IsString(item)) {

@@ -8,7 +8,7 @@ Every ```console block is typed into one shell, command by command, and what the
 
 What is shown is a pattern: numbers, times, UUIDs, keys and digests stand for any of their kind, "..." for anything (alone in
 a line for any lines), blanks and bars for any number of them. A line "farthing COMMAND: ..." says that it fails; everything else
-must end with 0. 2026-10, 2026-11 and 2026-12 on a page are the last month, this one and the next; /home/ada is HOME; ports 8080 to 8089 are free ones.
+must end with 0. 2026-10, 2026-11 and 2026-12 on a page are the last month, this one and the next, INV-2026- is of this year; /home/ada is HOME; ports 8080 to 8089 are free ones.
 
 A comment before a block changes that:
   <!-- run: exact -->        numbers must be these numbers
@@ -158,6 +158,7 @@ def months(today):
 def dated(text, today):
     """The page's months as those around today, all at once: what one becomes may be the name of another."""
     real = months(today)
+    text = re.sub(r"\b(INV|CN)-2026-", rf"\1-{today.year}-", text)  # given out today
     return re.sub(rf"\b({'|'.join(real)})\b", lambda match: real[match[1]], text)
 
 
@@ -362,6 +363,7 @@ def selftest():
     assert differs(["a", "b"], ["a"], False) == "b"
     for today, months_shown in (("2026-11-30", "2026-10 2026-11 2026-12"), ("2026-12-01", "2026-11 2026-12 2027-01"),
                                 ("2027-01-31", "2026-12 2027-01 2027-02"), ("2028-02-29", "2028-01 2028-02 2028-03")):
+        assert dated("INV-2026-000001", datetime.date.fromisoformat(today)) == f"INV-{today[:4]}-000001", today
         assert dated("2026-10 2026-11 2026-12", datetime.date.fromisoformat(today)) == months_shown, today
 
 

@@ -136,6 +136,35 @@ START_TEST(a_function_that_another_runtime_reported_moves_here)
 }
 END_TEST
 
+/* Lambda's routes with JSON that is no object, or whose members are of another kind: refused, and nothing is kept. */
+START_TEST(lambda_bodies_of_another_shape_are_refused)
+{
+    static const struct {
+        const char *method, *path, *body;
+    } rows[] = {
+        {"PUT", "/2017-10-31/functions/f/concurrency", "[]"},
+        {"POST", "/2021-10-31/functions/f/url", "1"},
+        {"POST", "/2015-03-31/functions", "null"},
+        {"PUT", "/2015-03-31/functions/f/configuration", "[1]"},
+        {"PUT", "/2015-03-31/functions/f/code", "true"},
+        {"POST", "/2015-03-31/functions/f/aliases", "[]"},
+        {"PUT", "/2019-09-25/functions/f/event-invoke-config", "2"},
+        {"PUT", "/2019-09-30/functions/f/provisioned-concurrency?Qualifier=1", "[]"},
+        {"POST", "/2017-03-31/tags/arn:aws:lambda:farthing:100000000001:function:f", "[]"},
+        {"POST", "/2017-03-31/tags/arn:aws:lambda:farthing:100000000001:function:f", "{\"Tags\":[\"a\"]}"},
+        {"POST", "/2017-03-31/tags/arn:aws:lambda:farthing:100000000001:function:f", "{\"Tags\":1}"},
+    };
+    char key[80];
+    api_make("POST", "/v1/accounts/acme/keys", "{\"scope\":\"account\"}", "key", key, sizeof key);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct api_answer answer = api_ask(key, rows[i].method, rows[i].path, rows[i].body);
+        ck_assert_msg(answer.status == 400, "%s %s %s: %ld %s", rows[i].method, rows[i].path, rows[i].body,
+                      answer.status, buf_text(&answer.body));
+        api_answer_free(&answer);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("function_writes");
@@ -144,6 +173,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, a_function_that_may_not_reserve_is_not_made);
     tcase_add_test(tcase, a_change_is_made_as_a_whole_or_not_at_all);
+    tcase_add_test(tcase, lambda_bodies_of_another_shape_are_refused);
     tcase_add_test(tcase, a_function_that_another_runtime_reported_moves_here);
     tcase_add_test(tcase, what_is_no_part_of_the_code_makes_no_new_revision);
     suite_add_tcase(suite, tcase);

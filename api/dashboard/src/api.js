@@ -15,7 +15,8 @@ export class Api {
     this.key = key;
   }
 
-  async fetch(method, path, { accept = "application/json", body } = {}) {
+  async fetch(method, path, { accept = "application/json", body, text } = {}) {
+    const content = text ?? (body === undefined ? undefined : JSON.stringify(body));
     let answer;
     try {
       answer = await fetch(path, {
@@ -25,9 +26,9 @@ export class Api {
         headers: {
           Accept: accept,
           ...(this.key ? { Authorization: `Bearer ${this.key}` } : {}),
-          ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+          ...(content === undefined ? {} : { "Content-Type": "application/json" }),
         },
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: content,
       });
     } catch {
       throw new Offline("The node does not answer.");

@@ -11,7 +11,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const color = (name) => (name.startsWith("--") ? css(name) : name);
 const alpha = (name, share) => { const c = color(name); return /^#[0-9a-f]{6}$/i.test(c) ? c + Math.round(share * 2.55).toString(16).padStart(2, "0") : c; };
 
-// What a chart is: {labels, series: [{name, values, color, kind, dash, fill, other}], axis(v), format(v), title, stacked, total}
+// What a chart is: {labels, series: [{name, values, color, kind, dash, fill, other}], axis(v), format(v), title, stacked, total, top, whole}
 //   kind "bar" (default), "line", "range" (fills to the series before it); null values are gaps
 export class ChartBox {
   constructor() {
@@ -66,7 +66,7 @@ function options(what) {
       x: { stacked, grid: { display: false }, border: { color: css("--line") }, title: title(what.titleX),
         ticks: { ...ticks, maxRotation: 0, autoSkipPadding: 14 } },
       y: { stacked, beginAtZero: true, border: { display: false }, grid: { color: css("--grid") }, title: title(what.title),
-        suggestedMax: what.top, ticks: { ...ticks, maxTicksLimit: 6, callback: (v, i, all) => what.axis(v, all.every((t) => Number.isInteger(t.value))) } },
+        suggestedMax: what.top, ticks: { ...ticks, maxTicksLimit: 6, precision: what.whole ? 0 : undefined, callback: (v, i, all) => what.axis(v, all.every((t) => Number.isInteger(t.value))) } },
     },
     plugins: {
       tooltip: {

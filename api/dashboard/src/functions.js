@@ -1,6 +1,7 @@
 // The functions of an account, and one of them: latency, errors, memory, its newest calls and what it printed.
 import { enc } from "./api.js";
 import { ChartBox } from "./chart.js";
+import { newFunction, runCard } from "./deploy.js";
 import { cards, chip, empty, h, loading, segments, show, sortableTable, tile } from "./dom.js";
 import * as f from "./format.js";
 import { invocationTable } from "./live.js";
@@ -43,7 +44,7 @@ function table(data, ui) {
   const millions = f.moneyColumn(rows.map((r) => million(r)?.toFixed(6)), currency);
   return sortableTable({
     caption: "Functions of this month", state: ui.sort, rows, onSort: ui.redraw,
-    empty: empty("No function is deployed.", "Deploy one with ", h("code", {}, `farthing function deploy DIR --account ${ui.account}`), ", or send usage of another runtime to ", h("code", {}, "/v1/events"), "."),
+    empty: empty("No function is deployed.", ui.me.scope === "read" ? "Deploy one with " : "Write one here, deploy a folder with ", h("code", {}, `farthing function deploy DIR --account ${ui.account}`), ", or send usage of another runtime to ", h("code", {}, "/v1/events"), "."),
     columns: [
       { name: "name", label: "Function", cell: (r) => h("a", { href: `#/${enc(ui.account)}/functions/${r.name}`, "data-focus": `fn-${r.name}` }, r.name), sort: (r) => r.name },
       { name: "invocations", label: "Invocations", right: true, cell: (r) => f.count(r.invocations), sort: (r) => r.invocations },
@@ -62,7 +63,8 @@ function table(data, ui) {
 
 export function functionsPage(ui) {
   const parts = {};
-  const page = h("div", { class: "page" }, cards(parts)("functions", "Functions", { lines: 8 }));
+  const more = ui.me.scope === "read" ? null : h("div", { class: "head-tools" }, h("button", { type: "button", "data-focus": "new-function", onclick: () => newFunction(ui) }, "New function"));
+  const page = h("div", { class: "page" }, cards(parts)("functions", "Functions", { lines: 8, more }));
   const base = `/v1/accounts/${enc(ui.account)}`;
   const load = async () => {
     const [usage, cost, deployed] = await Promise.all([ui.api.get(`${base}/usage?month=${ui.month}&group_by=function,memory`), readCost(ui.api, base, ui.month), ui.api.all(`${base}/functions?limit=1000`)]);
@@ -111,7 +113,7 @@ function settings(data) {
 
 function latency(data, month, days) {
   const n = f.daysIn(month), at = (name) => { const out = new Array(n).fill(null); for (const r of days) if (r[name]) out[Number(r.at.slice(8, 10)) - 1] = r[name]; return out; };
-  return { labels: Array.from({ length: n }, (_, i) => String(i + 1)), stacked: false, title: "duration", format: (v) => f.micros(v), axis: (v) => (v ? f.micros(v) : "0"), tip: (i) => `${month}-${String(i + 1).padStart(2, "0")}`,
+  return { labels: Array.from({ length: n }, (_, i) => String(i + 1)), stacked: false, top: days.some((r) => r.p99_us) ? undefined : 1000, title: "duration", format: (v) => f.micros(v), axis: (v) => (v ? f.micros(v) : "0"), tip: (i) => `${month}-${String(i + 1).padStart(2, "0")}`,
     series: [["p50", "p50_us", 2], ["p95", "p95_us", 1], ["p99", "p99_us", 5]].map(([name, key, c]) => ({ name, values: at(key), kind: "line", color: `--series-${c}`, points: true })),
     words: `Latency of ${data.name} by day: p50, p95 and p99. The table has every number.` };
 }
@@ -119,7 +121,7 @@ function latency(data, month, days) {
 function calls(data, month, days) {
   const n = f.daysIn(month), ok = new Array(n).fill(0), bad = new Array(n).fill(0), refused = new Array(n).fill(0);
   for (const r of days) { const d = Number(r.at.slice(8, 10)) - 1; ok[d] += r.invocations - r.errors; bad[d] += r.errors; refused[d] += r.throttles; }
-  return { labels: Array.from({ length: n }, (_, i) => String(i + 1)), title: "invocations", total: true, format: f.count, axis: f.compact, tip: (i) => `${month}-${String(i + 1).padStart(2, "0")}`,
+  return { labels: Array.from({ length: n }, (_, i) => String(i + 1)), title: "invocations", total: true, whole: true, top: 4, format: f.count, axis: f.compact, tip: (i) => `${month}-${String(i + 1).padStart(2, "0")}`,
     series: [{ name: "fine", values: ok, color: "--series-2" }, { name: "failed", values: bad, color: "--bad" }, { name: "refused", values: refused, color: "--series-3" }],
     words: `Invocations of ${data.name} by day, ${f.count(data.total?.errors ?? 0)} of ${f.count(data.total?.invocations ?? 0)} failed. The table has every number.` };
 }
@@ -199,9 +201,11 @@ export function functionPage(ui, name) {
   const parts = {}, one = new ChartBox(), two = new ChartBox(), log = new LogTail(ui, name);
   const part = cards(parts);
   parts.head = loading(2);
+  const run = ui.me.scope === "read" ? null : runCard(ui, name);
   const page = h("div", { class: "page" }, parts.head,
+    run ? h("div", { class: "two uneven" }, run, part("settings", "Settings", { lines: 5 })) : part("settings", "Settings", { lines: 5 }),
     part("days", "Every day", { lines: 6 }),
-    h("div", { class: "two uneven" }, h("section", { class: "card", "aria-labelledby": "h-log" }, h("h2", { id: "h-log" }, "Log"), log.el), part("settings", "Settings", { lines: 5 })),
+    h("section", { class: "card", "aria-labelledby": "h-log" }, h("h2", { id: "h-log" }, "Log"), log.el),
     part("calls", "Newest invocations", { lines: 5 }));
   const base = `/v1/accounts/${enc(ui.account)}`, own = `${base}/functions/${enc(name)}`;
   let book = null;
@@ -215,6 +219,7 @@ export function functionPage(ui, name) {
   };
   const update = (data, m) => {
     const items = data.days.items, chart = ui.form === "chart" && items.length > 0;
+    if (run && data.deployed === null && run.isConnected) run.replaceChildren(h("h2", { id: "h-run" }, "Run it"), empty("It runs elsewhere.", "Deploy it here under its name, and it keeps its usage."));
     show(parts.head, [data.total, data.cost?.functions?.[name]], () => head(data));
     show(parts.days, [items, m, ui.form], () => [
       h("div", { class: "controls" }, h("ul", { class: "series" }, chart ? [["p50", "--series-2"], ["p95", "--series-1"], ["p99", "--series-5"], ["failed", "--bad"], ["refused", "--series-3"]].map(([n, c]) =>

@@ -97,7 +97,7 @@ function nodeTable(data) {
     columns: [
       { name: "name", label: "Node", cell: (r) => r.name },
       { name: "state", label: "State", cell: (r) => (silent(r) ? chip("bad", `silent for ${f.ago(r.seen_at)}`) : chip("ok", "reporting")) },
-      { name: "address", label: "Address", cell: (r) => r.address || "–" },
+      { name: "address", label: "Address", wide: true, cell: (r) => r.address || "–" },
       { name: "version", label: "Version", cell: (r) => r.version || "–" },
       { name: "up", label: "Started (UTC)", desk: true, cell: (r) => f.dateTime(r.started_at).slice(0, 16) },
       { name: "busy", label: "Instances busy", right: true, cell: (r) => `${f.count(r.status?.instances_busy ?? 0)} / ${f.count(r.status?.instances ?? 0)}` },
@@ -131,7 +131,7 @@ function accountTable(data, ui) {
   const rows = data.accounts.items.map((a) => ({ ...a, use: used.get(a.id) ?? none }));
   return [sortableTable({
     caption: "Accounts", state: ui.accountSort, rows, onSort: ui.redraw,
-    empty: ui.search ? empty(`No account has "${ui.search}" in its name.`) : empty("No accounts yet.", "Make one with ", h("code", {}, "farthing account create NAME")),
+    empty: ui.search ? empty(`No account has "${ui.search}" in its name.`) : empty("No accounts yet.", "Make one here, or with ", h("code", {}, "farthing account create NAME"), "."),
     columns: [
       { name: "name", label: "Account", sort: (r) => r.name, cell: (r) => h("a", { href: `#/${r.name}`, "data-focus": `account-${r.id}` }, r.name) },
       { name: "display", label: "Name", sort: (r) => r.display_name ?? "", cell: (r) => r.display_name || "–" },
@@ -144,6 +144,28 @@ function accountTable(data, ui) {
   }), data.accounts.next ? h("p", { class: "fine-print" }, `The first 25 in order of name; search for others.${data.spenders && !data.spenders.complete ? " Use is shown of the accounts that use most." : ""}`) : null];
 }
 
+function newAccount(ui) {
+  const name = h("input", { id: "a-name", required: true, maxlength: 63, pattern: "[a-z0-9\\-]+", autocomplete: "off", spellcheck: "false", placeholder: "acme", title: "Small letters, digits and -" });
+  const display = h("input", { id: "a-display", maxlength: 200, autocomplete: "off", placeholder: "Acme Ltd" });
+  const error = h("p", { class: "error", role: "alert" });
+  const make = async (event, close) => {
+    event.preventDefault();
+    error.textContent = "";
+    try {
+      await ui.api.fetch("POST", "/v1/accounts", { body: { name: name.value.trim(), ...(display.value.trim() ? { display_name: display.value.trim() } : {}) } });
+      close();
+      say(`${name.value.trim()} is made.`);
+      location.hash = `#/${name.value.trim()}`;
+    } catch (problem) {
+      error.textContent = problem.message;
+    }
+  };
+  dialog("a-title", (close) => h("form", { method: "dialog", onsubmit: (event) => make(event, close) }, h("h2", { id: "a-title" }, "A new account"),
+    h("label", { for: "a-name" }, "Name, as in addresses and commands"), name, h("label", { for: "a-display" }, "Name on bills"), display, error,
+    h("div", { class: "buttons" }, h("button", { type: "submit", class: "primary" }, "Make it"), h("button", { type: "button", class: "quiet", onclick: close }, "Cancel"))));
+  name.focus();
+}
+
 export function operatorPage(ui) {
   const parts = {}, part = cards(parts);
   parts.tiles = loading(2);
@@ -152,7 +174,7 @@ export function operatorPage(ui) {
     oninput: () => { clearTimeout(waiting); waiting = setTimeout(() => { ui.search = search.value.trim().toLowerCase(); ui.refresh(); }, 250); } });
   const page = h("div", { class: "page" }, parts.tiles, part("attention", "Needs a hand", { lines: 2 }),
     h("div", { class: "two" }, part("spenders", "Top spenders", { lines: 6 }), part("levels", "Limits near their end")),
-    part("accounts", "Accounts", { lines: 6, more: h("div", { class: "head-tools" }, search) }), part("nodes", "Nodes", { lines: 2 }),
+    part("accounts", "Accounts", { lines: 6, more: h("div", { class: "head-tools" }, search, h("button", { type: "button", "data-focus": "new-account", onclick: () => newAccount(ui) }, "New account")) }), part("nodes", "Nodes", { lines: 2 }),
     part("escrow", "Reconciler: limits held, against the records", { lines: 2 }));
   const update = (data, month) => {
     if (data.spenders) show(parts.tiles, [data.spenders, data.nodes.map((n) => n.status), month], () => tiles(data, month));
