@@ -25,6 +25,7 @@ const char cmd_doctor_help[] =
     "  farthing doctor\n"
     "  farthing doctor --json | jq '.findings[] | select(.ok | not)'\n";
 
+#define SILENT_S 30 /* a node that is only slow is heard of again before */
 #define DISK_BYTES_MIN (UINT64_C(2) << 30)
 
 enum grade { FINE, WORSE, BROKEN };
@@ -167,7 +168,7 @@ static void check_escrow_items(struct doctor *doctor, const cJSON *items)
                            cli_text(item, "recorded_units", account));
             found(doctor, BROKEN, "quotas", text);
             wrong++;
-        } else if (cli_i64(item, "forfeit_units") > 0) {
+        } else if (cli_i64(item, "forfeit_units") > 0 && cli_i64(item, "silent_s") >= SILENT_S) {
             (void)snprintf(
                 text + length, sizeof text - length,
                 ": a node that is silent for %lld s holds %.30s units; they come back when its spool is stored",
