@@ -9,7 +9,7 @@
 const char cmd_completion_help[] = "farthing completion bash|zsh|fish\n"
                                    "\n"
                                    "Examples:\n"
-                                   "  source <(farthing completion bash)\n"
+                                   "  source <(farthing completion bash)        also for zsh, after compinit\n"
                                    "  farthing completion zsh > ~/.zfunc/_farthing\n"
                                    "  farthing completion fish > ~/.config/fish/completions/farthing.fish\n";
 
@@ -46,7 +46,8 @@ static void each_sub(const struct cmd *cmd, void (*visit)(const char *word, int 
         if (strncmp(line, "farthing ", 9) == 0 && strncmp(line + 9, cmd->name, name) == 0 &&
             islower((unsigned char)*word)) {
             int length = (int)strspn(word, "abcdefghijklmnopqrstuvwxyz-");
-            if (word[length] == ' ' || word[length] == '\n' || word[length] == '|') {
+            for (; length > 0 && strchr(" \n|", word[length]) != NULL; /* one, or one of several: bash|zsh */
+                 word += length + 1, length = word[-1] == '|' ? (int)strspn(word, "abcdefghijklmnopqrstuvwxyz-") : 0) {
                 visit(word, length, ctx);
             }
         }
@@ -61,9 +62,15 @@ static void plain(const char *word, int length, const void *ctx)
 
 static void print_words(const struct cmd *cmd)
 {
+    static const char *const COMMON[] = {"--json", "--url", "--key", "--data-dir"};
     each_sub(cmd, plain, NULL);
     each_option(cmd, plain, NULL);
-    (void)printf("--json --url --key --data-dir --help");
+    for (size_t i = 0; i < sizeof COMMON / sizeof COMMON[0]; i++) {
+        if (strstr(cmd->help, COMMON[i]) == NULL) {
+            (void)printf("%s ", COMMON[i]);
+        }
+    }
+    (void)printf("--help");
 }
 
 static void bash(void)
@@ -96,7 +103,9 @@ static void zsh(void)
         print_words(cmd);
         (void)puts(" ;;");
     }
-    (void)puts("    esac\n    _files\n}\n_farthing \"$@\"");
+    /* Found as _farthing in fpath it is called at once; sourced, it says what it completes. */
+    (void)puts("    esac\n    _files\n}\nif [[ $funcstack[1] == _farthing ]]; then\n    _farthing \"$@\"\nelse\n"
+               "    compdef _farthing farthing\nfi");
 }
 
 static void fish_option(const char *word, int length, const void *ctx)

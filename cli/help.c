@@ -1,11 +1,16 @@
 #include "cli/help.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/table.h"
+
+#define HANGING_MAX 32 /* columns; what stands further right has no list below it */
 
 static const struct cmd COMMANDS[] = {
     {"serve", cmd_serve, "run a node: database, engine, metering, API and dashboard", cmd_serve_help},
@@ -102,10 +107,54 @@ void help_print_all(FILE *out)
     (void)fprintf(out, "\n%s\n%s\n`farthing COMMAND --help` has the options and examples of each.\n", COMMON, EXITS);
 }
 
+/* Where the text of a line goes on below: under its last column ("  --memory MIB   text"), or a little further in. */
+static size_t hanging(const char *line, size_t length)
+{
+    size_t indent = strspn(line, " ");
+    size_t column = indent >= 6 ? indent : indent + 4; /* so far in it is such a text itself */
+    for (size_t i = indent + 2; i + 1 < length; i++) {
+        if (line[i - 1] == ' ' && line[i - 2] == ' ' && line[i] != ' ' && i < HANGING_MAX) {
+            column = i;
+        }
+    }
+    return column;
+}
+
+/* A line of a help text in so many columns. */
+static void put_wrapped(FILE *out, const char *line, size_t length, size_t columns)
+{
+    size_t hang = hanging(line, length);
+    size_t least = hang; /* no cut before the text begins */
+    size_t room = columns;
+    while (length > room) {
+        size_t cut = room;
+        while (cut > least && line[cut] != ' ') {
+            cut--;
+        }
+        if (cut <= least) {
+            break;
+        }
+        (void)fprintf(out, "%.*s\n%*s", (int)cut, line, (int)hang, "");
+        cut += strspn(line + cut, " ");
+        line += cut;
+        length -= cut;
+        least = 0;
+        room = columns - hang;
+    }
+    (void)fprintf(out, "%.*s\n", (int)length, line);
+}
+
 void help_print(const struct cmd *cmd, FILE *out)
 {
-    (void)fprintf(out, "%sfarthing %s%s - %s\n\n%s", color(out, COLOR_BOLD), cmd->name, color(out, COLOR_NONE),
-                  cmd->summary, cmd->help);
+    const char *examples = strstr(cmd->help, "\nExamples:\n"); /* are there to be copied: they stay whole */
+    size_t columns = isatty(fileno(out)) == 1 ? (size_t)table_columns(out) : SIZE_MAX;
+    (void)fprintf(out, "%sfarthing %s%s - %s\n\n", color(out, COLOR_BOLD), cmd->name, color(out, COLOR_NONE),
+                  cmd->summary);
+    for (const char *line = cmd->help; *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        put_wrapped(out, line, length, examples != NULL && line > examples ? SIZE_MAX : columns);
+        line += length + (line[length] == '\n');
+    }
 }
 
 /* roff: backslashes doubled, lines that start with a control character guarded. */

@@ -2,15 +2,20 @@
 """cli_help.py: what the help of the command line says is what there is. FARTHING_BUILD, FARTHING_SOURCE.
 
 - Every option that a command's source accepts stands in its help, and every subcommand in its first lines.
+- On a terminal of 80 columns no line of a help is longer, but for examples, which are there to be copied; no word is lost.
 - Every example of every help parses: run against no node it ends because no node answers (3), or does its work, but never
   because of its words.
 """
 import glob
+import fcntl
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 
 SOURCE, PROGRAM = os.environ["FARTHING_SOURCE"], os.environ["FARTHING_BUILD"] + "/cli/farthing"
 COMMON = {"json", "url", "key", "data-dir", "help"}
@@ -77,6 +82,26 @@ def check_examples(name, text, folder):
     return found, count
 
 
+def check_width(name, text, folder, columns=80):
+    terminal, end = pty.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {"PATH": os.environ["PATH"], "HOME": folder, "NO_COLOR": "1", "TERM": "xterm"}
+    with subprocess.Popen([PROGRAM, name, "--help"], stdin=subprocess.DEVNULL, stdout=end, stderr=end, env=environment) as process:
+        os.close(end)
+        shown = b""
+        try:
+            while piece := os.read(terminal, 65536):
+                shown += piece
+        except OSError:
+            pass  # the end of a terminal
+        process.wait()
+    os.close(terminal)
+    shown = shown.decode().replace("\r", "").split("\n\n", 1)[1]
+    found = [f"{name}: on {columns} columns the help has the line \"{line}\"" for line in shown.split("\nExamples:\n")[0].split("\n")
+             if len(line) > columns]
+    return found + ([] if shown.split() == text.split() else [f"{name}: the help on a terminal has other words"])
+
+
 def selftest(folder):
     wrong, _ = check_examples("usage", "x\nExamples:\n  farthing usage acme --mnth 2026-10\n", folder)
     assert len(wrong) == 1 and "did you mean" in wrong[0], wrong
@@ -96,7 +121,7 @@ def main():
         assert len(names) > 20, names
         for name in names:
             text = run([PROGRAM, name, "--help"], folder).stdout.split("\n\n", 1)[1]
-            found += check_options(name, text)
+            found += check_options(name, text) + check_width(name, text, folder)
             wrong, tried = check_examples(name, text, folder)
             found, count = found + wrong, count + tried
     print("\n".join(found) or f"{len(names)} commands, {count} examples: what the help says is what there is")
