@@ -14,7 +14,7 @@ static const struct pg_stmt QUOTA_SPEND_HOURS = {
            " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86,"
            " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm,"
            " sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM (SELECT "
-           "invocations, " USAGE_COLUMNS
+           "invocations, account_id, hour, " USAGE_COLUMNS
            " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz"
            " UNION ALL SELECT 0, * FROM provisioned_usage(ARRAY[$1::int8], $2::timestamptz, $3::timestamptz,"
            " interval '1 hour')) m GROUP BY hour ORDER BY "

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "metering/daily.h"
 #include "metering/seal.h"
 #include "schema/pg.h"
 
@@ -103,6 +104,24 @@ static int seal(struct upkeep *upkeep, struct pg *pg, struct look looks[UPKEEP_D
     return 0;
 }
 
+static bool is_stopped(void *ctx)
+{
+    return stopped(ctx);
+}
+
+/* First of all: what is read most gets quicker by it. */
+static int sum_days(struct upkeep *upkeep, struct pg *pg, struct err *err)
+{
+    struct daily_result result;
+    if (daily_run(pg, DAILY_QUIET_S, is_stopped, upkeep, &result, err) != 0) {
+        return err_wrap(err, "sum days");
+    }
+    if (result.summed > 0) {
+        LOG(LOG_LEVEL_INFO, "days.summed", LF_I64("days", result.declared), LF_I64("accounts_and_days", result.summed));
+    }
+    return 0;
+}
+
 static int drop_old(struct pg *pg, int days, struct err *err)
 {
     int64_t dropped = 0;
@@ -126,7 +145,7 @@ static void *run(void *arg)
     while (!stop) {
         struct err err = {0};
         int rc = pg == NULL ? pg_open(upkeep->conninfo, &pg, &err) : pg_ensure(pg, &err);
-        if (rc != 0 || seal(upkeep, pg, looks, &err) != 0) {
+        if (rc != 0 || sum_days(upkeep, pg, &err) != 0 || seal(upkeep, pg, looks, &err) != 0) {
             LOG(LOG_LEVEL_WARN, "upkeep.failed", LF_STR("error", err.text));
         } else if (upkeep->retention_days > 0 &&
                    (dropped_us == INT64_MIN ||

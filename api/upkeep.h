@@ -1,6 +1,6 @@
 /*
- * upkeep.h - what a node does by itself now and then: seals the days that are complete (metering/seal.h) and drops raw
- * records that are old, billed and sealed (billing/retention.h).
+ * upkeep.h - what a node does by itself now and then: sums days that are over (metering/daily.h), seals the days that
+ * are complete (metering/seal.h) and drops raw records that are old, billed and sealed (billing/retention.h).
  *
  * Threads: one of its own, with one connection; several nodes may do this at once.
  */

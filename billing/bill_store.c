@@ -34,10 +34,11 @@ static const struct pg_stmt BILL_USAGE = {
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "
         "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "
         "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
-        "FROM (SELECT " USAGE_COLUMNS " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz "
-        "AND hour < $3::timestamptz UNION ALL SELECT * FROM " CAPACITY ") m "
-        "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = u.function_id "
-        "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
+        "FROM (SELECT * FROM " USAGE_OF_ACCOUNT(
+            USAGE_COLUMNS) "n UNION ALL SELECT * FROM " CAPACITY ") m "
+                           "GROUP BY 1, 2, 3, 4) u LEFT JOIN function f ON f.account_id = $1::int8 AND f.function_id = "
+                           "u.function_id "
+                           "ORDER BY name, u.function_id, u.version, u.memory_mib, u.day",
     .expect = PG_ANY_ROWS,
 };
 

@@ -55,8 +55,8 @@ static const struct pg_stmt CLOSE_USAGE = {
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "
            "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "
-           "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM (SELECT " USAGE_COLUMNS
-           " FROM usage_hourly "
+           "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM (SELECT account_id, "
+           "hour, " USAGE_COLUMNS " FROM usage_hourly "
            "WHERE account_id = ANY ($3::int8[]) AND hour >= $1::timestamptz AND hour < $2::timestamptz "
            "UNION ALL SELECT * FROM provisioned_usage($3::int8[], $1::timestamptz, $2::timestamptz, "
            "$2::timestamptz - $1::timestamptz)) m GROUP BY account_id) u USING (account_id) WHERE a.account_id = ANY "

@@ -163,11 +163,20 @@ static int store_sums(struct ingest *ingest, struct pg *pg, struct err *err)
     return refusals == 0 ? 0 : ingest_store_refusals(pg, refused, refusals, &ingest->scratch, err);
 }
 
+static int tell_days(struct ingest *ingest, struct pg *pg, int64_t over_through_us, struct err *err)
+{
+    size_t rows;
+    const struct rollup_row *const *hourly = rollup_rows(ingest->rollup, &rows);
+    return over_through_us == INT64_MIN
+               ? 0
+               : ingest_store_days_changed(pg, hourly, rows, over_through_us, &ingest->scratch, err);
+}
+
 static int end_in_transaction(struct ingest *ingest, struct pg *pg, const struct spool_batch *batch,
                               const struct ingest_state *state, const struct ingest_cursor *from,
                               const struct ingest_cursor *to, struct err *err)
 {
-    bool moved = false;
+    struct ingest_moved moved;
     if (batch->record_count > 0 && store_sums(ingest, pg, err) != 0) {
         return -1;
     }
@@ -178,12 +187,13 @@ static int end_in_transaction(struct ingest *ingest, struct pg *pg, const struct
     if (ingest_store_cursor_move(pg, from, to, state, &moved, err) != 0) {
         return -1;
     }
-    if (!moved) {
+    if (!moved.moved) {
         (void)err_set(err, ERR_CONFLICT, "the cursor of producer %016llx has moved",
                       (unsigned long long)from->producer_id);
         return err_slug(err, "cursor_moved");
     }
-    return 0;
+    /* After the cursor: with its row comes which days are over. */
+    return batch->record_count > 0 ? tell_days(ingest, pg, moved.over_through_us, err) : 0;
 }
 
 static int failed(struct ingest *ingest, uint64_t producer_id, const struct err *failure, struct err *err)
@@ -246,7 +256,7 @@ int ingest_batch(struct ingest *ingest, struct pg *pg, const struct spool_batch 
 
 int ingest_touch(struct pg *pg, const struct ingest_cursor *cursor, const struct ingest_state *state, struct err *err)
 {
-    bool moved;
+    struct ingest_moved moved;
     return ingest_store_cursor_move(pg, cursor, cursor, state, &moved, err);
 }
 

@@ -1,6 +1,7 @@
 #include "metering/ingest_store.h"
 
 #include "common/buf.h"
+#include "common/calendar.h"
 #include "common/check.h"
 #include "common/err.h"
 #include "metering/rollup.h"
@@ -15,9 +16,12 @@
 
 static const struct pg_stmt CURSOR_ADD = {
     .name = "ingest.cursor_add",
-    .sql = "INSERT INTO producer_cursor AS c (producer_id, epoch, last_sequence, node_id, complete_through) "
-           "VALUES ($1::int8, 0, -1, $2::int8, $3::timestamptz) ON CONFLICT (producer_id) "
-           "DO UPDATE SET complete_through = coalesce(c.complete_through, c.updated_at)",
+    /* Which days are over is read with a lock: who declares one over waits, or has done it before (daily.h). */
+    .sql =
+        "WITH s AS (SELECT through FROM usage_daily_state FOR SHARE) "
+        "INSERT INTO producer_cursor AS c (producer_id, epoch, last_sequence, node_id, complete_through, "
+        "daily_through) SELECT $1::int8, 0, -1, $2::int8, $3::timestamptz, s.through FROM s ON CONFLICT (producer_id) "
+        "DO UPDATE SET complete_through = coalesce(c.complete_through, c.updated_at)",
     .expect = PG_NO_ROWS,
 };
 static const struct pg_stmt CURSOR_GET = {
@@ -30,8 +34,8 @@ static const struct pg_stmt CURSOR_MOVE = {
     .sql =
         "UPDATE producer_cursor SET epoch = $4::int8, last_sequence = $5::int8, node_id = $6::int8, "
         "complete_through = coalesce($7::timestamptz, complete_through), late_pending = $8::int8, updated_at = now() "
-        "WHERE producer_id = $1::int8 AND epoch = $2::int8 AND last_sequence = $3::int8",
-    .expect = PG_NO_ROWS,
+        "WHERE producer_id = $1::int8 AND epoch = $2::int8 AND last_sequence = $3::int8 RETURNING daily_through",
+    .expect = PG_MAYBE_ROW,
 };
 static const struct pg_stmt CURSOR_RETIRE = {
     .name = "ingest.cursor_retire",
@@ -78,6 +82,13 @@ static const struct pg_stmt HOURLY_ADD = {
            "latency = h.latency + excluded.latency",
     .expect = PG_NO_ROWS,
 };
+static const struct pg_stmt DAYS_CHANGED = {
+    .name = "ingest.days_changed",
+    .sql = "INSERT INTO usage_day AS d (account_id, day, generation) SELECT u.account_id, u.day, 1 "
+           "FROM unnest($1::int8[], $2::timestamptz[]) AS u (account_id, day) ON CONFLICT (account_id, day) "
+           "DO UPDATE SET generation = d.generation + 1, changed_at = now()",
+    .expect = PG_NO_ROWS,
+};
 static const struct pg_stmt REFUSALS_ADD = {
     .name = "ingest.refusals_add",
     .sql =
@@ -115,10 +126,18 @@ int ingest_store_cursor_get(struct pg *pg, struct ingest_cursor *cursor, struct 
     return pg_run(pg, &CURSOR_GET, params, on_cursor, cursor, NULL, err);
 }
 
-int ingest_store_cursor_move(struct pg *pg, const struct ingest_cursor *from, const struct ingest_cursor *to,
-                             const struct ingest_state *state, bool *moved, struct err *err)
+static int on_moved(const struct pg_row *row, void *ctx, struct err *err)
 {
-    int64_t affected = 0;
+    struct ingest_moved *moved = ctx;
+    (void)err;
+    moved->moved = true;
+    moved->over_through_us = pg_get_time_or(row, "daily_through", INT64_MIN);
+    return 0;
+}
+
+int ingest_store_cursor_move(struct pg *pg, const struct ingest_cursor *from, const struct ingest_cursor *to,
+                             const struct ingest_state *state, struct ingest_moved *moved, struct err *err)
+{
     const struct pg_param through = PG_P_TIME(state->complete_through_us);
     const struct pg_param unknown = PG_P_NULL(PG_T_TIME);
     const struct pg_param params[] = {
@@ -132,11 +151,8 @@ int ingest_store_cursor_move(struct pg *pg, const struct ingest_cursor *from, co
         PG_P_I64(state->pending),
         PG_P_END,
     };
-    if (pg_run(pg, &CURSOR_MOVE, params, NULL, NULL, &affected, err) != 0) {
-        return -1;
-    }
-    *moved = affected == 1;
-    return 0;
+    *moved = (struct ingest_moved){.over_through_us = INT64_MIN};
+    return pg_run(pg, &CURSOR_MOVE, params, on_moved, moved, NULL, err);
 }
 
 int ingest_store_retire(struct pg *pg, const struct ingest_cursor *cursor, struct err *err)
@@ -200,6 +216,48 @@ int ingest_store_hourly(struct pg *pg, uint32_t type, const struct rollup_row *c
     }
     const struct pg_param params[] = {PG_P_BYTES(scratch->data, scratch->length), PG_P_END};
     return pg_run(pg, &HOURLY_ADD, params, NULL, NULL, NULL, err);
+}
+
+static bool is_next_day(const struct rollup_row *row, const struct rollup_row *before)
+{
+    return before == NULL || row->key.account_id != before->key.account_id ||
+           calendar_day_start(row->key.hour_us) != calendar_day_start(before->key.hour_us);
+}
+
+int ingest_store_days_changed(struct pg *pg, const struct rollup_row *const *rows, size_t count, int64_t through_us,
+                              struct buf *scratch, struct err *err)
+{
+    size_t changed = 0;
+    const struct rollup_row *before = NULL;
+    struct buf days = {0};
+    struct buf accounts = {0};
+    for (size_t i = 0; i < count; i++) {
+        if (calendar_day_start(rows[i]->key.hour_us) <= through_us && is_next_day(rows[i], before)) {
+            before = rows[i];
+            rows_array_i64(&accounts, rows[i]->key.account_id);
+            rows_array_time(&days, calendar_day_start(rows[i]->key.hour_us));
+            changed++;
+        }
+    }
+    if (changed == 0) {
+        return 0;
+    }
+    buf_clear(scratch);
+    rows_array_begin(scratch, ROWS_INT8, changed);
+    buf_append(scratch, accounts.data, accounts.length);
+    size_t accounts_end = scratch->length;
+    rows_array_begin(scratch, ROWS_TIMESTAMPTZ, changed);
+    buf_append(scratch, days.data, days.length);
+    bool whole = buf_ok(scratch) && buf_ok(&accounts) && buf_ok(&days);
+    buf_free(&accounts);
+    buf_free(&days);
+    if (!whole) {
+        return err_set(err, ERR_SYSTEM, "ingest: out of memory");
+    }
+    const struct pg_param params[] = {PG_P_BYTES(scratch->data, accounts_end),
+                                      PG_P_BYTES(scratch->data + accounts_end, scratch->length - accounts_end),
+                                      PG_P_END};
+    return pg_run(pg, &DAYS_CHANGED, params, NULL, NULL, NULL, err);
 }
 
 int ingest_store_refusals(struct pg *pg, const struct rollup_refusal *rows, size_t count, struct buf *scratch,

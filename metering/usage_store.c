@@ -1,12 +1,14 @@
 #include "metering/usage_store.h"
 
 #include "metering/usage.h"
+#include "metering/usage_rows.h"
 #include "schema/pg.h"
 
 /*
- * One question in four statements: of one account or of all, plain or by status. The parts are put together by the
- * compiler; what varies at run time is bound. $1 account, $2 and $3 range, $4 granularity, $5 account, $6 function,
- * $7 version, $8 memory, $9 architecture: group by it?, $10 function or 0, $11 limit, $12 offset.
+ * One question in six statements: of one account by hour, of one by day and longer, or of all, plain or by status. The
+ * parts are put together by the compiler; what varies at run time is bound. $1 account, $2 and $3 range, $4
+ * granularity, $5 account, $6 function, $7 version, $8 memory, $9 architecture: group by it?, $10 function or 0, $11
+ * limit, $12 offset.
  */
 #define USAGE_KEYS                                                                                                     \
     "SELECT CASE $4::text WHEN 'hour' THEN u.hour WHEN 'day' THEN date_trunc('day', u.hour) "                          \
@@ -28,8 +30,9 @@
     "sum(u.cpu_us)::int8 AS cpu_us, sum(u.response_bytes)::int8 AS response_bytes, "                                   \
     "sum(u.peak_kib_sum)::int8 AS peak_kib_sum, "                                                                      \
     "max(u.peak_kib_max) AS peak_kib_max, sum(u.latency)::text AS latency "
+#define USAGE_STATUS_SUMS "s.status, sum(s.invocations)::int8 AS invocations FROM "
 #define USAGE_STATUS                                                                                                   \
-    "s.status, sum(s.invocations)::int8 AS invocations FROM usage_hourly u CROSS JOIN LATERAL (VALUES "                \
+    "CROSS JOIN LATERAL (VALUES "                                                                                      \
     "(0, u.invocations - u.errors), "                                                                                  \
     "(1, u.errors - u.timeouts - u.ooms - u.init_errors - u.killed), "                                                 \
     "(2, u.timeouts), (3, u.ooms), (4, u.init_errors), (5, u.killed)) AS s (status, invocations) "
@@ -38,6 +41,10 @@
 #define USAGE_NAMES                                                                                                    \
     "SELECT g.*, coalesce(f.name, '') AS function_name FROM g LEFT JOIN function f "                                   \
     "ON f.account_id = g.function_account_id AND f.function_id = g.function_id "
+#define USAGE_COLUMNS                                                                                                  \
+    "function_id, version, memory_mib, arch, invocations, billed_requests, errors, timeouts, ooms, init_errors, "      \
+    "killed, throttles, cold_starts, billed_ms, mb_ms, storage_mb_ms, streamed_bytes, duration_us, init_us, cpu_us, "  \
+    "response_bytes, peak_kib_sum, peak_kib_max, latency"
 #define USAGE_PAGE " LIMIT $11::int8 OFFSET $12::int8"
 
 static const struct pg_stmt ROWS_OF_ACCOUNT = {
@@ -45,6 +52,14 @@ static const struct pg_stmt ROWS_OF_ACCOUNT = {
     .sql = "WITH g AS (" USAGE_KEYS USAGE_SUMS "FROM usage_hourly u WHERE u.account_id = $1::int8 AND " USAGE_RANGE
            "GROUP BY 1, 2, 3, 4, 5, 6, 7) " USAGE_NAMES
            "ORDER BY g.at, g.account_id, function_name, g.function_id, g.version, g.memory_mib, g.arch" USAGE_PAGE,
+    .expect = PG_ANY_ROWS,
+};
+static const struct pg_stmt DAYS_OF_ACCOUNT = {
+    .name = "usage.days_of_account",
+    .sql = "WITH g AS (" USAGE_KEYS USAGE_SUMS "FROM " USAGE_OF_ACCOUNT(
+        USAGE_COLUMNS) "u WHERE " USAGE_RANGE "GROUP BY 1, 2, 3, 4, 5, 6, 7) " USAGE_NAMES
+                       "ORDER BY g.at, g.account_id, function_name, g.function_id, g.version, g.memory_mib, "
+                       "g.arch" USAGE_PAGE,
     .expect = PG_ANY_ROWS,
 };
 static const struct pg_stmt ROWS_OF_ALL = {
@@ -56,15 +71,26 @@ static const struct pg_stmt ROWS_OF_ALL = {
 };
 static const struct pg_stmt STATUS_OF_ACCOUNT = {
     .name = "usage.status_of_account",
-    .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS "WHERE s.invocations > 0 AND u.account_id = $1::int8 AND " USAGE_RANGE
+    .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS_SUMS "usage_hourly u " USAGE_STATUS
+           "WHERE s.invocations > 0 AND u.account_id = $1::int8 AND " USAGE_RANGE
            "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) " USAGE_NAMES "ORDER BY g.at, g.account_id, function_name, g.function_id, "
            "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
     .expect = PG_ANY_ROWS,
 };
+static const struct pg_stmt STATUS_DAYS_OF_ACCOUNT = {
+    .name = "usage.status_days_of_account",
+    .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS_SUMS USAGE_OF_ACCOUNT(
+        USAGE_COLUMNS) "u " USAGE_STATUS "WHERE s.invocations > 0 AND " USAGE_RANGE
+                       "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) " USAGE_NAMES
+                       "ORDER BY g.at, g.account_id, function_name, g.function_id, "
+                       "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
+    .expect = PG_ANY_ROWS,
+};
 static const struct pg_stmt STATUS_OF_ALL = {
     .name = "usage.status_of_all",
-    .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS "WHERE s.invocations > 0 AND " USAGE_RANGE
-           "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) " USAGE_NAMES "ORDER BY g.at, g.account_id, function_name, g.function_id, "
+    .sql = "WITH g AS (" USAGE_KEYS USAGE_STATUS_SUMS "usage_hourly u " USAGE_STATUS
+           "WHERE s.invocations > 0 AND " USAGE_RANGE "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8) " USAGE_NAMES
+           "ORDER BY g.at, g.account_id, function_name, g.function_id, "
            "g.version, g.memory_mib, g.arch, g.status" USAGE_PAGE,
     .expect = PG_ANY_ROWS,
 };
@@ -114,12 +140,23 @@ static const struct pg_stmt RECORDS_NEWEST_FIRST = {
     .expect = PG_ANY_ROWS,
 };
 
+static const struct pg_stmt *rows_stmt(const struct usage_query *query)
+{
+    bool status = (query->group_by & USAGE_GROUP_STATUS) != 0;
+    if (query->account_id == 0) {
+        return status ? &STATUS_OF_ALL : &ROWS_OF_ALL;
+    }
+    if (query->granularity == USAGE_HOUR) {
+        return status ? &STATUS_OF_ACCOUNT : &ROWS_OF_ACCOUNT;
+    }
+    return status ? &STATUS_DAYS_OF_ACCOUNT : &DAYS_OF_ACCOUNT;
+}
+
 int usage_store_rows(struct pg *pg, const struct usage_query *query, pg_row_fn *on_row, void *ctx, struct err *err)
 {
     static const char *const GRANULARITY[] = {
         [USAGE_TOTAL] = "total", [USAGE_HOUR] = "hour", [USAGE_DAY] = "day", [USAGE_MONTH] = "month"};
     unsigned by = query->group_by;
-    bool status = (by & USAGE_GROUP_STATUS) != 0;
     const struct pg_param params[] = {
         PG_P_I64(query->account_id),
         PG_P_TIME(query->from_us),
@@ -135,9 +172,7 @@ int usage_store_rows(struct pg *pg, const struct usage_query *query, pg_row_fn *
         PG_P_I64(query->offset),
         PG_P_END,
     };
-    const struct pg_stmt *of_account = status ? &STATUS_OF_ACCOUNT : &ROWS_OF_ACCOUNT;
-    const struct pg_stmt *of_all = status ? &STATUS_OF_ALL : &ROWS_OF_ALL;
-    return pg_stream(pg, query->account_id != 0 ? of_account : of_all, params, on_row, ctx, err);
+    return pg_stream(pg, rows_stmt(query), params, on_row, ctx, err);
 }
 
 int usage_store_freshness(struct pg *pg, pg_row_fn *on_row, void *ctx, struct err *err)

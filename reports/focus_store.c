@@ -19,9 +19,7 @@
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "                      \
     "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "                      \
     "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
-#define NOW                                                                                                            \
-    "FROM (SELECT " USAGE_COLUMNS " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz "        \
-    "AND hour < $3::timestamptz UNION ALL SELECT * FROM " CAPACITY ") m "
+#define NOW "FROM (SELECT * FROM " USAGE_OF_ACCOUNT(USAGE_COLUMNS) "n UNION ALL SELECT * FROM " CAPACITY ") m "
 #define THEN                                                                                                           \
     "FROM (SELECT * FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $4::timestamptz) "                    \
     "UNION ALL SELECT * FROM " CAPACITY ") m "

@@ -14,11 +14,14 @@ SELECT create_reference_table('node');
 SELECT create_reference_table('account_name');
 SELECT create_reference_table('auth_epoch');
 SELECT create_reference_table('seal_run');
+SELECT create_reference_table('usage_daily_state');
 SELECT create_reference_table('seal_cursor');
 
 SELECT create_distributed_table('account', 'account_id');
 SELECT create_distributed_table('usage_record', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('usage_hourly', 'account_id', colocate_with => 'account');
+SELECT create_distributed_table('usage_daily', 'account_id', colocate_with => 'account');
+SELECT create_distributed_table('usage_day', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('usage_seal', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('usage_refusal', 'account_id', colocate_with => 'account');
 SELECT create_distributed_table('event_claim', 'account_id', colocate_with => 'account');

@@ -102,6 +102,7 @@ static const char CATALOGUE[] =
     "    OR has_table_privilege('farthing_tenant', k.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')) LOOP"
     "  IF NOT t.has_account THEN"
     "   IF t.relname NOT IN ('schema_migration', 'price_book', 'node', 'producer_cursor', 'spool_hole', 'seal_run',"
+    "   'usage_daily_state',"
     "    'seal_cursor', 'auth_epoch') THEN RAISE EXCEPTION '% has no account and is open to tenants', t.name; END IF;"
     "  ELSIF t.relkind = 'v' THEN"
     "   IF t.nspname <> 'public_tenant' OR pg_get_viewdef(t.oid) !~ 'farthing.account_id'"
