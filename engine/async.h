@@ -3,7 +3,8 @@
  *
  * Promise: once INVOKE_ACCEPTED was told, the event is run at least once or ends at its destination, through any crash.
  * Timing:  a failed run again after 1 and 2 minutes (2 retries); a refused one with backoff 1 s to 5 min until its age
- * is 6 h; event_config.h may say less of both, and where the outcome goes.
+ * is 6 h, or at once out of the queue where the function is reserved no concurrency; event_config.h may say less of
+ * both, and where the outcome goes.
  */
 #ifndef FARTHING_ENGINE_ASYNC_H
 #define FARTHING_ENGINE_ASYNC_H

@@ -74,6 +74,13 @@ static const struct pg_stmt RELEASE = {
     .expect = PG_NO_ROWS,
 };
 
+static const struct pg_stmt DISABLED = {
+    .name = "event.disabled",
+    .sql = "SELECT count(*)::int8 AS waiting FROM function WHERE account_id = $1::int8 AND function_id = $2::int8 "
+           "AND reserved_concurrency = 0",
+    .expect = PG_ONE_ROW,
+};
+
 void async_event_free(struct async_event *event)
 {
     buf_free(&event->payload);
@@ -269,6 +276,26 @@ static int bring_next(struct pg *pg, const struct settling *settling, struct err
     return ran && event->throttles > 0 ? pg_run(pg, &NEXT, params, NULL, NULL, NULL, err) : 0;
 }
 
+/* It could not run now. A function that is reserved nothing runs nothing: its events do not wait for that to change. */
+static int throttled(struct pg *pg, const struct settling *settling, const struct event_config *config, int64_t left_s,
+                     struct err *err)
+{
+    const struct async_event *event = settling->event;
+    const struct pg_param params[] = {PG_P_I64(event->account_id), PG_P_I64(event->function_id), PG_P_END};
+    int64_t wait_s = event->throttles < 8 ? INT64_C(1) << event->throttles : 300;
+    int64_t disabled = 0;
+    if (pg_run(pg, &DISABLED, params, read_waiting, &disabled, NULL, err) != 0) {
+        return -1;
+    }
+    if (disabled > 0) {
+        return leave(pg, settling, EVENT_ZERO_RESERVED, config->on_failure, err);
+    }
+    if (left_s <= 0) {
+        return leave(pg, settling, EVENT_AGE_EXCEEDED, config->on_failure, err);
+    }
+    return again(pg, event, event->attempt, event->throttles + 1, wait_s < left_s ? wait_s : left_s, err);
+}
+
 static int settle_body(struct pg *pg, void *ctx, struct err *err)
 {
     const struct settling *settling = ctx;
@@ -295,11 +322,7 @@ static int settle_body(struct pg *pg, void *ctx, struct err *err)
         return wait_s >= left_s ? leave(pg, settling, EVENT_AGE_EXCEEDED, config.on_failure, err)
                                 : again(pg, event, event->attempt + 1, 0, wait_s, err);
     case ASYNC_THROTTLED:
-        wait_s = event->throttles < 8 ? INT64_C(1) << event->throttles : 300;
-        if (left_s <= 0) {
-            return leave(pg, settling, EVENT_AGE_EXCEEDED, config.on_failure, err);
-        }
-        return again(pg, event, event->attempt, event->throttles + 1, wait_s < left_s ? wait_s : left_s, err);
+        return throttled(pg, settling, &config, left_s, err);
     }
     return 0;
 }

@@ -21,6 +21,8 @@ static const char *condition(enum event_end end)
         return "RetriesExhausted";
     case EVENT_AGE_EXCEEDED:
         return "EventAgeExceeded";
+    case EVENT_ZERO_RESERVED:
+        return "ZeroReservedConcurrency";
     }
     return "";
 }

@@ -59,7 +59,7 @@ int destination_send(struct pg *pg, int64_t account_id, const char *destination,
 
 /* ---- destination.c ---- */
 
-enum event_end { EVENT_SUCCESS, EVENT_RETRIES_EXHAUSTED, EVENT_AGE_EXCEEDED };
+enum event_end { EVENT_SUCCESS, EVENT_RETRIES_EXHAUSTED, EVENT_AGE_EXCEEDED, EVENT_ZERO_RESERVED };
 
 struct destination_record {
     enum event_end end;

@@ -415,7 +415,7 @@ chapter('events: retries, age and destinations', async () => {
     const list = await send('ListFunctionEventInvokeConfigs', { FunctionName: 'work' });
     assert.equal(list.FunctionEventInvokeConfigs.length, 1);
 
-    const told = async (event, condition) => {
+    const told = async (event, condition, approximateInvokeCount = 1) => {
         const sent = await send('Invoke', { FunctionName: 'work', InvocationType: 'Event', Payload: JSON.stringify(event) });
         const id = sent.$metadata.requestId;
         const lines = await until(`${condition} is told`, () => farthing('/v1/accounts/acme/functions/heard/logs?limit=1000'), (logs) =>
@@ -429,7 +429,7 @@ chapter('events: retries, age and destinations', async () => {
             requestId: id,
             functionArn: `${arn.replace(/story$/, 'work')}:$LATEST`,
             condition,
-            approximateInvokeCount: 1,
+            approximateInvokeCount,
         });
         assert.deepEqual(record.requestPayload, event);
         return record;
@@ -440,6 +440,13 @@ chapter('events: retries, age and destinations', async () => {
     const bad = await told({ fail: true }, 'RetriesExhausted');
     assert.deepEqual(bad.responseContext, { statusCode: 200, executedVersion: '$LATEST', functionError: 'Unhandled' });
     assert.equal(bad.responsePayload.errorMessage, 'on purpose');
+
+    // Reserved nothing, it runs nothing: the event does not wait.
+    await send('PutFunctionConcurrency', { FunctionName: 'work', ReservedConcurrentExecutions: 0 });
+    const never = await told({ n: 'never' }, 'ZeroReservedConcurrency', 0);
+    assert.equal(never.responseContext, undefined);
+    assert.equal(never.responsePayload, undefined);
+    await send('DeleteFunctionConcurrency', { FunctionName: 'work' });
 
     // A webhook of the account, by its URL.
     const got = [];

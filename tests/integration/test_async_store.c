@@ -228,6 +228,22 @@ START_TEST(throttles_back_off_until_the_age)
 }
 END_TEST
 
+START_TEST(a_function_that_is_reserved_nothing_runs_nothing)
+{
+    configure(-1, -1, ARN "heard");
+    run("UPDATE function SET reserved_concurrency = 0 WHERE name = 'work'");
+    put();
+    settle(ASYNC_THROTTLED);
+    ck_assert(settled.dropped);
+    ck_assert_int_eq(waiting("work"), 0);
+    ck_assert_int_eq(number("SELECT count(*)::int8 AS n FROM (SELECT convert_from(payload, 'UTF8')::jsonb AS r FROM "
+                            "async_event) x WHERE r->'requestContext'->>'condition' = 'ZeroReservedConcurrency' AND "
+                            "NOT r ? 'responseContext' AND NOT r ? 'responsePayload' AND "
+                            "(r->'requestContext'->>'approximateInvokeCount')::int = 0"),
+                     1);
+}
+END_TEST
+
 START_TEST(a_retry_that_would_be_too_late_is_none)
 {
     configure(2, 60, ARN "heard");
@@ -356,6 +372,7 @@ int main(void)
     tcase_add_test(tcase, success_is_told_once);
     tcase_add_test(tcase, a_drop_counts_once);
     tcase_add_test(tcase, throttles_back_off_until_the_age);
+    tcase_add_test(tcase, a_function_that_is_reserved_nothing_runs_nothing);
     tcase_add_test(tcase, a_retry_that_would_be_too_late_is_none);
     tcase_add_test(tcase, loops_and_lost_destinations_end);
     tcase_add_test(tcase, a_node_that_is_back_runs_what_it_had);

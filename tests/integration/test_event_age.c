@@ -1,7 +1,7 @@
 /*
  * Goal:   whoever looks sees how long asynchronous events wait: while they do, and afterwards how old they were when
  * their function got them; over all nodes, in the metrics and in usage. Method: a whole node, asked over HTTP; the
- * function has no concurrency until the test gives it some; the wall clock goes on by as much as the test says.
+ * account has no concurrency until the test gives it some; the wall clock goes on by as much as the test says.
  */
 #include <check.h>
 #include <stdio.h>
@@ -58,10 +58,9 @@ static void setup(void)
     api_make("POST", "/v1/accounts", "{\"name\":\"acme\"}", "id", account, sizeof account);
     package(zip, sizeof zip);
     (void)snprintf(body, sizeof body,
-                   "{\"name\":\"late\",\"runtime\":\"python3.11\",\"handler\":\"main.handler\",\"code\":\"%s\","
-                   "\"reserved_concurrency\":0}",
-                   zip);
+                   "{\"name\":\"late\",\"runtime\":\"python3.11\",\"handler\":\"main.handler\",\"code\":\"%s\"}", zip);
     api_make("POST", "/v1/accounts/acme/functions", body, NULL, NULL, 0);
+    api_make("PUT", "/v1/accounts/acme/quotas/concurrency", "{\"limit\":\"0\",\"action\":\"block\"}", NULL, NULL, 0);
 }
 
 static void teardown(void)
@@ -148,7 +147,7 @@ START_TEST(an_event_that_waits_has_an_age)
     ck_assert_int_ge(said(&waits, "\"waiting\":[{", "oldest_age_ms"), 90000);
     api_answer_free(&waits);
 
-    api_make("PATCH", "/v1/accounts/acme/functions/late", "{\"reserved_concurrency\":1}", NULL, NULL, 0);
+    api_make("PUT", "/v1/accounts/acme/quotas/concurrency", "{\"limit\":\"5\",\"action\":\"block\"}", NULL, NULL, 0);
     for (int i = 0; i < TRIES && metric("farthing_function_async_runs_total") < 2; i++) {
         due();               /* its turn would come seconds later */
         (void)usleep(20000); /* lint: as above */
