@@ -28,6 +28,7 @@ const char cmd_function_help[] =
     "  --handler HANDLER   index.handler, lambda_function.lambda_handler, ... (found out from the files)\n"
     "  --memory MIB        128 to 10240 (128)\n"
     "  --timeout SECONDS   1 to 900 (3)\n"
+    "  --ephemeral MIB     size of /tmp, 512 to 10240 (512)\n"
     "  --env KEY=VALUE     environment of the function; may be repeated; replaces what was set\n"
     "  --layer NAME[:N]    a layer of the account (its newest version); may be repeated, in order; replaces what was "
     "set\n"
@@ -110,7 +111,7 @@ static int function_list(struct cli *cli, struct err *err)
 
 struct deploy_words {
     const char *account, *name, *runtime, *handler, *description, *network;
-    int64_t memory, timeout, reserved;
+    int64_t memory, timeout, reserved, ephemeral;
     struct arg_list env, tags, layers;
     bool no_layers;
 };
@@ -183,6 +184,7 @@ static int deploy_body(const struct deploy_words *words, const struct package *p
     put_text(&writer, "network", words->network);
     put_number(&writer, "memory_mb", words->memory);
     put_number(&writer, "timeout_s", words->timeout);
+    put_number(&writer, "ephemeral_storage_mb", words->ephemeral);
     put_number(&writer, "reserved_concurrency", words->reserved);
     if (put_pairs(&writer, "environment", "env", &words->env, err) == 0 &&
         put_pairs(&writer, "tags", "tag", &words->tags, err) == 0 && put_layers(&writer, words, err) == 0) {
@@ -243,8 +245,11 @@ static int deploy_send(struct cli *cli, const struct deploy_words *words, const 
 
 static int function_deploy(struct cli *cli, struct err *err)
 {
-    struct deploy_words words = {
-        .account = getenv("FARTHING_ACCOUNT"), .memory = INT64_MIN, .timeout = INT64_MIN, .reserved = INT64_MIN};
+    struct deploy_words words = {.account = getenv("FARTHING_ACCOUNT"),
+                                 .memory = INT64_MIN,
+                                 .timeout = INT64_MIN,
+                                 .reserved = INT64_MIN,
+                                 .ephemeral = INT64_MIN};
     struct package package = {0};
     const struct arg args[] = {
         A_TEXT("account", &words.account),
@@ -255,6 +260,7 @@ static int function_deploy(struct cli *cli, struct err *err)
         A_TEXT("network", &words.network),
         A_NUMBER("memory", &words.memory, INT32_MIN, INT32_MAX), /* the node says what is too much */
         A_NUMBER("timeout", &words.timeout, INT32_MIN, INT32_MAX),
+        A_NUMBER("ephemeral", &words.ephemeral, INT32_MIN, INT32_MAX),
         A_NUMBER("reserved", &words.reserved, -1, INT32_MAX),
         A_MANY("env", &words.env),
         A_MANY("tag", &words.tags),

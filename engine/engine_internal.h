@@ -115,6 +115,8 @@ struct instance {
     enum instance_state state;
     struct sandbox sandbox;
     bool started; /* sandbox holds processes */
+    bool guarded; /* only processes of uid may speak to its Runtime API */
+    uid_t uid;
     int listener;
     struct watch control_watch, process_watch, log_watch, listener_watch;
     struct link *waiting; /* its connection that waits in next */

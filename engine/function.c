@@ -48,7 +48,7 @@ int function_check(const struct function *function, struct err *err)
         check_range("/memory_mb", "memory", function->memory_mib, FUNCTION_MEMORY_MIB_MIN, FUNCTION_MEMORY_MIB_MAX,
                     err) != 0 ||
         check_range("/timeout_s", "timeout", function->timeout_s, 1, FUNCTION_TIMEOUT_S_MAX, err) != 0 ||
-        check_range("/ephemeral_mb", "ephemeral storage", function->ephemeral_mib, FUNCTION_EPHEMERAL_MIB_MIN,
+        check_range("/ephemeral_storage_mb", "ephemeral storage", function->ephemeral_mib, FUNCTION_EPHEMERAL_MIB_MIN,
                     FUNCTION_EPHEMERAL_MIB_MAX, err) != 0 ||
         check_range("/architecture", "architecture", (int)function->arch, ARCH_X86_64, ARCH_ARM64, err) != 0 ||
         check_range("/network", "network", (int)function->network, NETWORK_NONE, NETWORK_HOST, err) != 0) {

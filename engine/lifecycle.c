@@ -117,6 +117,8 @@ static int start(struct engine *engine, struct instance *instance, struct err *e
         .ephemeral_mib = fleet->function.ephemeral_mib,
         .uid = UID_BASE + node * UID_SLOTS + (uint32_t)(instance->number % UID_SLOTS),
     };
+    instance->uid = spec.uid;
+    instance->guarded = spec.isolated && spec.network_host && geteuid() == 0;
     rc = sandbox_start(&spec, meter, &instance->sandbox, err);
     meter = NULL;
 out:

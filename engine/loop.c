@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "engine/engine_internal.h"
 #include "engine/meter.h"
+#include "engine/peer.h"
 #include "engine/runtime_api.h"
 
 #define EVENTS_MAX 256
@@ -127,6 +128,12 @@ static void accept_all(struct engine *engine, struct instance *instance)
         int fd = accept4(instance->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0) {
             return;
+        }
+        /* On the host's network others can connect, too. */
+        if (instance->guarded && !peer_is_user(fd, instance->uid)) {
+            LOG(LOG_LEVEL_WARN, "instance.stranger", LF_STR("function", instance->fleet->function.name));
+            (void)close(fd);
+            continue;
         }
         runtime_api_serve(engine->runtime_api, instance, fd);
     }

@@ -114,6 +114,37 @@ chapter('lying: for another request, twice, before its time', async () => {
     assert.equal(list.length, 2, 'one record a call');
 });
 
+chapter('on the host\'s network: the Runtime API of another instance', async () => {
+    const on_host = async (name, code) => {
+        await create(name, 'python3.11', 'main.handler', zip({ 'main.py': code }), { MemorySize: 128 });
+        await farthing(`/v1/accounts/acme/functions/${name}`, { method: 'PATCH', body: '{"network":"host"}' });
+    };
+    await on_host('open_victim', 'import os\nimport random\nmark = random.random()\ndef handler(event, context):\n    return [mark, os.environ["AWS_LAMBDA_RUNTIME_API"]]\n');
+    await on_host('open_thief', `
+import socket
+def handler(event, context):
+    host, port = event["at"].split(":")
+    link = socket.create_connection((host, int(port)), 5)
+    link.settimeout(2)
+    try:
+        link.sendall(b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+        return link.recv(1000).decode("latin-1")
+    except TimeoutError:
+        return "waits"
+    except ConnectionError:
+        return ""
+`);
+    const before = json((await send('Invoke', { FunctionName: 'open_victim' })).Payload);
+    const told = json((await send('Invoke', { FunctionName: 'open_thief', Payload: JSON.stringify({ at: before[1] }) })).Payload);
+    if (process.getuid() !== 0 || process.env.HOSTILE_AS === 'ordinary') {
+        one_of(told, '', 'waits'); // instances of one user cannot be told apart: farthing doctor says so
+        return;
+    }
+    assert.equal(told, '', 'it is shown the door');
+    const after = json((await send('Invoke', { FunctionName: 'open_victim' })).Payload);
+    assert.deepEqual(after, before, 'the same instance: it did not notice');
+});
+
 chapter('never asking for its event', async () => {
     await create('deaf', 'provided', 'x', zip({ bootstrap: '#!/bin/sh\nexec sleep 1000\n' }), { MemorySize: 128 });
     const told = await send('Invoke', { FunctionName: 'deaf' });

@@ -32,7 +32,7 @@ SH
     setpriv --reuid=65534 --regid=65534 --clear-groups bwrap --ro-bind / / --unshare-all true 2>/dev/null ||
         skip "this machine lets no ordinary user make namespaces (farthing doctor says so)"
 fi
-start_node "$program" --sandbox bwrap
+start_node "$program" --sandbox bwrap --allow-network-host
 new_account acme
 echo "as ${HOSTILE_AS:-$(id -un)}:"
 NODE_NO_WARNINGS=1 node "$FARTHING_SOURCE/tests/integration/hostile.mjs"
