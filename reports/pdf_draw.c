@@ -1,6 +1,7 @@
 #include "reports/pdf_draw.h"
 
 #include <cairo-pdf.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ int pdf_open(struct pdf *pdf, double width, double height, report_sink_fn *sink,
     cairo_font_options_set_hint_style(options, CAIRO_HINT_STYLE_NONE);
     pango_cairo_context_set_font_options(context, options);
     cairo_font_options_destroy(options);
+    pango_context_set_round_glyph_positions(context, FALSE);
     pango_context_set_language(context, pango_language_from_string("en"));
     return 0;
 }
@@ -103,6 +105,8 @@ static void set_font(struct pdf *pdf, const struct pdf_style *style)
 }
 
 #define FIT_SIZE_MIN 4.0
+#define FIT_SLACK 0.5
+#define FIT_TRIES_MAX 8
 
 /* Left is left, whatever the direction of the text: Pango takes left for "where a line begins". */
 static PangoAlignment physical(PangoAlignment align, PangoLayout *layout)
@@ -117,13 +121,15 @@ static PangoAlignment physical(PangoAlignment align, PangoLayout *layout)
 void pdf_fit(struct pdf *pdf, struct pdf_style *style, double width, const char *text)
 {
     int natural = 0;
-    set_font(pdf, style);
     pango_layout_set_width(pdf->layout, -1);
     pango_layout_set_text(pdf->layout, text, -1);
-    pango_layout_get_size(pdf->layout, &natural, NULL);
-    if (natural > width * PANGO_SCALE) {
-        double size = style->size * width * PANGO_SCALE / natural * 0.98;
-        style->size = size > FIT_SIZE_MIN ? size : FIT_SIZE_MIN;
+    for (int tries = 0; tries < FIT_TRIES_MAX; tries++) {
+        set_font(pdf, style);
+        pango_layout_get_size(pdf->layout, &natural, NULL);
+        if (natural <= (width - FIT_SLACK) * PANGO_SCALE || style->size <= FIT_SIZE_MIN) {
+            return;
+        }
+        style->size = fmax(FIT_SIZE_MIN, style->size * (width - FIT_SLACK) * PANGO_SCALE / natural * 0.995);
     }
 }
 

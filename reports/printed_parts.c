@@ -1,10 +1,10 @@
 #include "reports/printed_parts.h"
 
 #include "common/calendar.h"
+#include "common/err.h"
 #include "common/ids.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static void dates(const struct bill *bill, struct printed_facts *facts)
@@ -118,6 +118,16 @@ void printed_facts(const struct printed *printed, struct printed_facts *facts)
     notes(printed, facts);
 }
 
+/* A correction of a meter that is priced by the package is no quantity times price: then no price stands beside it. */
+static bool is_product(const struct rated_line *line)
+{
+    struct exact product;
+    struct err err = {0};
+    return line->packages != 0 || (exact_product(line->quantity, line->contracted_price,
+                                                 meter_per_pricing_unit(line->meter), &product, &err) == 0 &&
+                                   product.value == line->exact_amount.value);
+}
+
 void printed_cells(const struct printed *printed, const struct rated_line *line, struct printed_cells *cells)
 {
     memset(cells, 0, sizeof *cells);
@@ -125,14 +135,11 @@ void printed_cells(const struct printed *printed, const struct rated_line *line,
     if (printed_is_metered(line)) {
         char quantity[PRINTED_TEXT_BYTES];
         printed_quantity(line->meter, line->quantity, PRINTED_ALL_DIGITS, quantity);
-        int length = snprintf(cells->quantity, sizeof cells->quantity, "%s %s", quantity, printed_unit(line->meter));
-        if (line->packages != 0 && length > 0 && (size_t)length < sizeof cells->quantity) {
-            /* What the price is of: begun packages are whole ones. */
-            (void)snprintf(cells->quantity + length, sizeof cells->quantity - (size_t)length, ", %lld package%s",
-                           llabs((long long)line->packages), llabs((long long)line->packages) == 1 ? "" : "s");
-        }
+        (void)snprintf(cells->quantity, sizeof cells->quantity, "%s %s", quantity, printed_unit(line->meter));
         if (line->contracted_price.value != 0) {
-            printed_price(line, cells->price);
+            if (is_product(line)) {
+                printed_price(line, cells->price);
+            }
         } else {
             (void)snprintf(cells->price, sizeof cells->price, "free");
         }

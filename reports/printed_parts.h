@@ -26,7 +26,7 @@ struct printed_facts {
 };
 
 struct printed_cells {
-    char quantity[PRINTED_TEXT_BYTES + 56], price[PRINTED_TEXT_BYTES], amount[PRINTED_TEXT_BYTES];
+    char quantity[PRINTED_TEXT_BYTES + 16], price[PRINTED_TEXT_BYTES], amount[PRINTED_TEXT_BYTES];
 };
 
 struct printed_function_cells {

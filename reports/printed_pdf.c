@@ -26,7 +26,7 @@ struct paper {
 
 static const struct pdf_style LABEL = {.size = 8.5, .weight = PANGO_WEIGHT_NORMAL, .ink = PDF_SOFT};
 static const struct pdf_style BODY = {.size = 9.5, .weight = PANGO_WEIGHT_NORMAL, .ink = PDF_INK};
-static const struct pdf_style STRONG = {.size = 9.5, .weight = PANGO_WEIGHT_SEMIBOLD, .ink = PDF_INK, .lines_max = 3};
+static const struct pdf_style STRONG = {.size = 9.5, .weight = PANGO_WEIGHT_SEMIBOLD, .ink = PDF_INK, .lines_max = 8};
 static const struct pdf_style HEADING = {.size = 12, .weight = PANGO_WEIGHT_SEMIBOLD, .ink = PDF_INK, .lines_max = 1};
 
 /* Text at the cursor, which moves below it. */
@@ -218,9 +218,9 @@ static void lines(struct paper *paper)
     char amount[32];
     double width = paper->right - paper->left;
     (void)snprintf(amount, sizeof amount, "Amount, %.3s", printed->bill->currency.code);
-    const struct pdf_column columns[] = {{"Description", width * 0.33, false},
-                                         {"Quantity", width * 0.31, true},
-                                         {"Unit price", width * 0.21, true},
+    const struct pdf_column columns[] = {{"Description", width * 0.30, false},
+                                         {"Quantity", width * 0.33, true},
+                                         {"Unit price", width * 0.22, true},
                                          {amount, width * 0.15, true}};
     const struct pdf_table table = {.columns = columns, .column_count = 4, .size = 9, .pad = 4.5};
     heading(paper, printed->heading, 60);

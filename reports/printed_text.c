@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const MONTHS[] = {"January", "February", "March",     "April",   "May",      "June",
@@ -95,12 +96,19 @@ void printed_price(const struct rated_line *line, char text[PRINTED_TEXT_BYTES])
             plain[last] = '\0';
         }
     } else {
-        decimal_format(price, plain);
+        decimal_format_fixed(price, price.scale < 2 ? 2 : price.scale, plain);
     }
     group(plain, PRINTED_ALL_DIGITS, grouped);
+    if (packed) {
+        /* Begun packages are whole ones: how many, times what one costs. */
+        char packages[PRINTED_TEXT_BYTES];
+        (void)snprintf(plain, sizeof plain, "%lld", llabs((long long)line->packages));
+        group(plain, PRINTED_ALL_DIGITS, packages);
+        (void)snprintf(text, PRINTED_TEXT_BYTES, "%.30s \xC3\x97 %.40s / package", packages, grouped);
+        return;
+    }
     (void)snprintf(text, PRINTED_TEXT_BYTES, "%.60s / %s", grouped,
                    million                               ? "million"
-                   : packed                              ? "package"
                    : line->meter == METER_REQUESTS       ? "request"
                    : line->meter == METER_STREAMED_BYTES ? "GB"
                                                          : "GB-s");

@@ -404,6 +404,64 @@ START_TEST(a_credit_note_takes_an_invoice_back)
 }
 END_TEST
 
+static int bill_anew(struct month month, struct close_result *result)
+{
+    const struct close_options options = {.month = month, .accounts = "{100000000001}", .reissue = true};
+    return close_month(pg, &options, result, &err);
+}
+
+static void credit_it(struct month month, struct credit_note *note)
+{
+    struct bill *bill = bill_of(month);
+    ck_assert_msg(invoice_credit(pg, ACCOUNT, bill->invoice_id, "wrong", note, &err) == 0, "%s", err.text);
+    bill_free(&bill);
+}
+
+START_TEST(a_credited_month_is_billed_anew_once)
+{
+    struct credit_note notes[2];
+    struct close_result result;
+    struct bill *bill = NULL;
+    int64_t requests = 0;
+    use_it(SEPTEMBER, 1, 10);
+    (void)close_it(SEPTEMBER);
+    use_it(SEPTEMBER, 2, 7);
+    (void)close_it(OCTOBER); /* bills what came late */
+    credit_it(SEPTEMBER, &notes[0]);
+    ck_assert_int_eq(close_it(SEPTEMBER).issued, 0);
+    /* October would bill the seven twice. */
+    ck_assert_int_eq(bill_anew(SEPTEMBER, &result), -1);
+    ck_assert_int_eq(err.code, ERR_CONFLICT);
+    ck_assert_ptr_nonnull(strstr(err.text, "INV-"));
+    err = (struct err){0};
+    credit_it(OCTOBER, &notes[1]);
+    ck_assert_msg(bill_anew(SEPTEMBER, &result) == 0, "%s", err.text);
+    ck_assert_int_eq(result.issued, 1);
+    ck_assert_msg(bill_anew(SEPTEMBER, &result) == 0, "%s", err.text);
+    ck_assert_int_eq(result.issued, 0);
+    /* The note is of the ten that its invoice had seen, the new invoice of all. */
+    ck_assert_msg(bill_load_document(pg, ACCOUNT, notes[0].invoice_id, 0, &bill, &err) == 0, "%s", err.text);
+    ck_assert(bill->credit_note);
+    ck_assert_int_eq(bill->state, BILL_ISSUED);
+    for (int i = 0; i < bill->share_count; i++) {
+        requests += bill->lines[bill->shares[i].line].meter == METER_REQUESTS ? bill->shares[i].quantity : 0;
+    }
+    ck_assert_int_eq(requests, -10);
+    bill_free(&bill);
+    ck_assert_int_eq(bill_estimate(pg, ACCOUNT, SEPTEMBER, 0, &bill, &err), 0);
+    ck_assert_int_eq(total_of(SEPTEMBER), bill->total_minor);
+    char sql[200];
+    (void)snprintf(sql, sizeof sql,
+                   "DO $$ BEGIN ASSERT (SELECT sum(total_minor) FROM invoice WHERE state <> 'void') = %lld; END $$",
+                   (long long)bill->total_minor);
+    ck_assert_msg(pg_script(owner, sql, &err) == 0, "%s", err.text);
+    bill_free(&bill);
+    ck_assert_int_eq(bill_load_document(pg, ACCOUNT, 999999, 0, &bill, &err), -1);
+    ck_assert_int_eq(err.code, ERR_NOT_FOUND);
+    ck_assert_ptr_null(bill);
+}
+END_TEST
+
 START_TEST(a_dry_run_leaves_nothing)
 {
     struct close_result result;
@@ -432,6 +490,7 @@ int main(void)
     tcase_add_test(tcase, a_negative_total_is_parked);
     tcase_add_test(tcase, credits_are_used_in_order_and_come_back);
     tcase_add_test(tcase, a_credit_note_takes_an_invoice_back);
+    tcase_add_test(tcase, a_credited_month_is_billed_anew_once);
     tcase_add_test(tcase, a_dry_run_leaves_nothing);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -6,6 +6,7 @@
  */
 #include "billing/bill.h"
 #include "billing/close.h"
+#include "billing/invoice.h"
 #include "billing/price_book.h"
 #include "common/buf.h"
 #include "common/err.h"
@@ -70,6 +71,29 @@ static void write_report(struct pg *pg, enum report_layout layout, struct buf *o
     int rc = report_bill(pg, ACCOUNT, OCTOBER, &options, collect, out, &err);
     ck_assert_msg(rc == 0, "%s", err.text);
 }
+
+START_TEST(webhooks_hear_of_a_credit_note)
+{
+    struct pg *pg = open_closed();
+    struct bill *bill = NULL;
+    struct credit_note note;
+    struct err err = {0};
+    ck_assert_int_eq(bill_load(pg, ACCOUNT, OCTOBER, 0, &bill, &err), 0);
+    script(pg, "DELETE FROM webhook_delivery");
+    ck_assert_msg(invoice_credit(pg, ACCOUNT, bill->invoice_id, "wrong", &note, &err) == 0, "%s", err.text);
+    script(pg, "DO $$ DECLARE d jsonb; i invoice; BEGIN "
+               "ASSERT (SELECT count(*) FROM webhook_delivery) = 2, 'all and this'; "
+               "SELECT convert_from(body, 'UTF8')::jsonb -> 'data' INTO d FROM webhook_delivery LIMIT 1; "
+               "SELECT * INTO i FROM invoice WHERE account_id = 100000000001 AND kind = 'credit_note'; "
+               "ASSERT d ->> 'kind' = 'credit_note' AND d ->> 'number' = i.number, 'kind'; "
+               "ASSERT (d ->> 'total')::numeric * 100 = i.total_minor AND i.total_minor < 0, 'total'; "
+               "ASSERT d ->> 'refers_to' LIKE 'INV-%', 'refers_to'; "
+               "ASSERT d ->> 'bill' = '/v1/accounts/acct_100000000001/invoices/' || i.number || '/document', 'bill'; "
+               "END $$");
+    bill_free(&bill);
+    pg_close(&pg);
+}
+END_TEST
 
 START_TEST(webhooks_hear_of_it_once)
 {
@@ -227,6 +251,7 @@ int main(void)
     TCase *tcase = tcase_create("issued_bill");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, webhooks_hear_of_it_once);
+    tcase_add_test(tcase, webhooks_hear_of_a_credit_note);
     tcase_add_test(tcase, files_say_what_was_issued);
     tcase_add_loop_test(tcase, files_are_the_same_later, 0, (int)(sizeof FROZEN / sizeof FROZEN[0]));
     tcase_add_loop_test(tcase, late_usage_does_not_move_the_files, 0, (int)(sizeof FROZEN / sizeof FROZEN[0]));
