@@ -2,6 +2,7 @@
 
 #include "billing/bill.h"
 #include "billing/bill_rate.h"
+#include "billing/bill_rows.h"
 #include "billing/rating.h"
 #include "common/err.h"
 #include "common/ids.h"
@@ -260,6 +261,9 @@ static void compare_line(struct verify_result *result, const struct csv_reader *
         decimal_format(line->contracted_price, text);
         compare(result, reader, what, "unit_price", text);
     }
+    if (!metered) {
+        compare(result, reader, what, "record_type", bill_line_kind_name(line->kind));
+    }
     exact_format(line->exact_amount, text);
     compare(result, reader, what, "exact_amount", text);
     minor_format(line->amount_minor, &bill->currency, text);
@@ -351,6 +355,9 @@ static int take_stated(struct verify_result *result, const struct csv_reader *re
     for (; amount.scale < bill->currency.minor_digits; amount.scale++) {
         amount.value *= 10;
     }
+    if (!verify_rounds(reader, amount.value, &bill->currency)) {
+        differs(result, "row %" PRId64 ": exact_amount does not round to its amount", reader->row);
+    }
     (void)snprintf(number, sizeof number, "%" PRId64, result->lines + result->stated + 1);
     compare(result, reader, "its place", "line", number);
     result->stated++;
@@ -390,6 +397,9 @@ static int compare_row(struct verify_result *result, const struct csv_reader *re
     } else if (is_stated(result, type)) {
         return take_stated(result, reader, bill, err);
     } else if (strcmp(type, "share") == 0 && result->shares < bill->share_count) {
+        if (bill->shares[result->shares].line != result->lines - 1) {
+            differs(result, "row %" PRId64 ": a share that does not stand below its line", reader->row);
+        }
         compare_share(result, reader, bill, (int)result->shares++);
     } else if (strcmp(type, "share") != 0 && result->lines < bill->line_count) {
         compare_line(result, reader, bill, (int)result->lines++);
@@ -407,6 +417,10 @@ static int compare_bill(const struct verify_input *input, const struct bill *bil
     bool total = false;
     struct verify_constants constants = {.known = false};
     int rc = csv_read_open(&reader, input->bill, input->bill_name, err);
+    const char *odd = rc == 0 ? verify_odd_column(&reader) : NULL;
+    if (odd != NULL) {
+        differs(result, "the header has \"%.60s\" where a bill has another column", odd);
+    }
     while (rc == 0 && more) {
         rc = csv_read_row(&reader, &more, err);
         if (rc == 0 && more && total) {

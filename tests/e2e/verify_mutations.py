@@ -2,8 +2,9 @@
 
     verify_mutations.py FARTHING BILL.csv RECORDS.csv [COUNT] [SEED]
 
-A bit is flipped, a line goes, comes twice or changes its place, a digit becomes another. What differs only in how it is written
-(the end of a line, quotes) is not counted as a change.
+A bit is flipped, a line goes, comes twice or changes its place, a digit becomes another, a name of the header changes or two
+columns change places in it, the last line ends early. What differs only in how it is written (the end of a line, quotes) is no
+change: of that the verifier says "matches".
 """
 import csv
 import io
@@ -19,9 +20,9 @@ draw = random.Random(seed)
 
 
 def told(row):
-    """Its cells; why a credit was given or what was corrected stands in no record."""
+    """Its cells by name; why a credit was given or what was corrected stands in no record."""
     stated = row.get("record_type") in ("credit", "correction")
-    return ["" if stated and name == "description" else cell for name, cell in row.items()]
+    return sorted((str(name), "" if stated and name == "description" else str(cell)) for name, cell in row.items())
 
 
 def values(data):
@@ -34,7 +35,20 @@ def values(data):
 def mutate(data):
     lines = data.splitlines(keepends=True)
     at = draw.randrange(len(lines))
-    kind = draw.choice(("bit", "bit", "digit", "drop", "twice", "swap"))
+    kind = draw.choice(("bit", "bit", "digit", "digit", "drop", "twice", "swap", "header", "cut", "ends"))
+    if kind == "header":
+        names = lines[0].rstrip(b"\r\n").split(b",")
+        one, other = draw.sample(range(len(names)), 2)
+        if draw.randrange(2):
+            names[one], names[other] = names[other], names[one]
+        else:
+            names[one] = draw.choice((names[other], names[one].upper(), names[one] + b"x", b""))
+        return f"header {b','.join(names).decode()}", b"".join([b",".join(names) + b"\r\n", *lines[1:]])
+    if kind == "cut":
+        left = draw.randrange(1, len(lines[-1].rstrip(b"\r\n")))
+        return f"the last {left} bytes gone", data.rstrip(b"\r\n")[:-left] + draw.choice((b"", b"\r\n"))
+    if kind == "ends":
+        return "other line ends", data.replace(b"\r\n", b"\n") if draw.randrange(2) else data.rstrip(b"\r\n")
     if kind == "bit":
         place = draw.randrange(len(data))
         return f"bit {place}", data[:place] + bytes([data[place] ^ 1 << draw.randrange(8)]) + data[place + 1:]
@@ -54,11 +68,10 @@ def mutate(data):
 
 def where(before, after):
     """Row and column of the first cell that differs."""
-    head = pathlib.Path(bill).read_text(encoding="utf-8").splitlines()[0].split(",")
     for number, (one, other) in enumerate(zip(before, after or []), 2):
-        for column, (left, right) in enumerate(zip(one, other)):
+        for left, right in zip(one, other):
             if left != right:
-                return f"row {number} column {head[column] if column < len(head) else column}: {left!r}, now {right!r}"
+                return f"row {number}: {left!r}, now {right!r}"
     return "rows"
 
 
@@ -70,6 +83,13 @@ with tempfile.TemporaryDirectory() as folder:
         data = pathlib.Path(bill if of_bill else records).read_bytes()
         what, other = mutate(data)
         before, after = values(data), values(other)
+        if what == "other line ends":
+            changed.write_bytes(other)
+            words = [changed, "--records", records] if of_bill else [bill, "--records", changed]
+            done = subprocess.run([farthing, "verify", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            if done.returncode != 0 or b"matches" not in done.stdout:
+                missed.append(f"{'bill' if of_bill else 'records'}: {what} are a change: {done.stdout.decode()}")
+            continue
         if before == after or (not of_bill and after is not None and sorted(map(str, before)) == sorted(map(str, after))):
             continue  # the order of records is the verifier's, not the file's
         changed.write_bytes(other)
