@@ -5,14 +5,14 @@
 
 static const struct pg_stmt OPERATOR_USERS = {
     .name = "operator.users",
-    .sql = "WITH used AS MATERIALIZED (SELECT account_id, sum(invocations)::int8 AS invocations,"
-           " sum(billed_requests)::int8 AS requests, sum(errors)::int8 AS errors, sum(throttles)::int8 AS throttles,"
-           " sum(billed_ms)::int8 AS billed_ms, sum(mb_ms)::int8 AS mb_ms FROM usage_hourly WHERE hour >= "
+    .sql = "WITH used AS MATERIALIZED (SELECT account_id, counted(sum(invocations)) AS invocations,"
+           " counted(sum(billed_requests)) AS requests, sum(errors)::int8 AS errors, sum(throttles)::int8 AS throttles,"
+           " counted(sum(billed_ms)) AS billed_ms, counted(sum(mb_ms)) AS mb_ms FROM usage_hourly WHERE hour >= "
            "$1::timestamptz AND hour < $2::timestamptz"
-           " GROUP BY account_id), total AS (SELECT count(*) AS accounts, sum(invocations)::int8 AS all_invocations,"
-           " sum(errors)::int8 AS all_errors, sum(throttles)::int8 AS all_throttles, sum(billed_ms)::int8 AS "
+           " GROUP BY account_id), total AS (SELECT count(*) AS accounts, counted(sum(invocations)) AS all_invocations,"
+           " sum(errors)::int8 AS all_errors, sum(throttles)::int8 AS all_throttles, counted(sum(billed_ms)) AS "
            "all_billed_ms,"
-           " sum(mb_ms)::int8 AS all_mb_ms FROM used)"
+           " counted(sum(mb_ms)) AS all_mb_ms FROM used)"
            " SELECT u.account_id, a.name, a.display_name, a.state, a.price_book, u.invocations, u.errors, u.throttles,"
            " u.mb_ms, total.* FROM used u JOIN account a USING (account_id) CROSS JOIN total"
            " WHERE u.account_id IN (SELECT account_id FROM used ORDER BY mb_ms DESC, account_id LIMIT $3::int8)"
@@ -24,7 +24,7 @@ static const struct pg_stmt OPERATOR_USERS = {
 /* Use by itself, without what nodes hold: held parts come and go with every call. */
 static const struct pg_stmt OPERATOR_LEVELS = {
     .name = "operator.levels",
-    .sql = "WITH used AS (SELECT account_id, sum(invocations)::int8 AS calls, sum(mb_ms)::int8 AS mb_ms"
+    .sql = "WITH used AS (SELECT account_id, counted(sum(invocations)) AS calls, counted(sum(mb_ms)) AS mb_ms"
            " FROM usage_hourly WHERE hour >= $1::timestamptz AND hour < $2::timestamptz GROUP BY account_id),"
            " state (account_id, name, units) AS ("
            " SELECT account_id, 'requests_per_month', calls FROM used"

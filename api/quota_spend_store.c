@@ -6,14 +6,14 @@
 
 static const struct pg_stmt QUOTA_SPEND_HOURS = {
     .name = "quota.spend_hours",
-    .sql = "SELECT hour, sum(invocations)::int8 AS invocations, sum(billed_requests)::int8 AS requests,"
-           " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86,"
-           " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm,"
-           " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86,"
-           " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm,"
-           " coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86,"
-           " coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm,"
-           " sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed FROM (SELECT "
+    .sql = "SELECT hour, counted(sum(invocations)) AS invocations, counted(sum(billed_requests)) AS requests,"
+           " counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)) AS x86,"
+           " counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)) AS arm,"
+           " counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)) AS provisioned_x86,"
+           " counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)) AS provisioned_arm,"
+           " counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)) AS capacity_x86,"
+           " counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)) AS capacity_arm,"
+           " counted(sum(storage_mb_ms)) AS storage, counted(sum(streamed_bytes)) AS streamed FROM (SELECT "
            "invocations, account_id, hour, " USAGE_COLUMNS
            " FROM usage_hourly WHERE account_id = $1::int8 AND hour >= $2::timestamptz AND hour < $3::timestamptz"
            " UNION ALL SELECT 0, * FROM provisioned_usage(ARRAY[$1::int8], $2::timestamptz, $3::timestamptz,"

@@ -118,6 +118,14 @@ static int query_read(struct request *request, struct usage_query *query, struct
     return account_store_function_id(request->pg, query->account_id, function, &query->function_id, err);
 }
 
+/* As counted() of the statements: the largest number means more than that. */
+static void add_counted(int64_t *total, int64_t more)
+{
+    if (__builtin_add_overflow(*total, more, total)) {
+        *total = INT64_MAX;
+    }
+}
+
 static void sums_add(struct usage_sums *total, const struct usage_sums *row)
 {
     total->invocations += row->invocations;
@@ -129,14 +137,14 @@ static void sums_add(struct usage_sums *total, const struct usage_sums *row)
     total->killed += row->killed;
     total->throttles += row->throttles;
     total->cold_starts += row->cold_starts;
-    total->billed_ms += row->billed_ms;
-    total->mb_ms += row->mb_ms;
-    total->storage_mb_ms += row->storage_mb_ms;
-    total->streamed_bytes += row->streamed_bytes;
-    total->duration_us += row->duration_us;
-    total->init_us += row->init_us;
-    total->cpu_us += row->cpu_us;
-    total->response_bytes += row->response_bytes;
+    add_counted(&total->billed_ms, row->billed_ms);
+    add_counted(&total->mb_ms, row->mb_ms);
+    add_counted(&total->storage_mb_ms, row->storage_mb_ms);
+    add_counted(&total->streamed_bytes, row->streamed_bytes);
+    add_counted(&total->duration_us, row->duration_us);
+    add_counted(&total->init_us, row->init_us);
+    add_counted(&total->cpu_us, row->cpu_us);
+    add_counted(&total->response_bytes, row->response_bytes);
     total->peak_kib_sum += row->peak_kib_sum;
     total->peak_kib_max = row->peak_kib_max > total->peak_kib_max ? row->peak_kib_max : total->peak_kib_max;
 }

@@ -20,7 +20,8 @@ static int sum_usage(const struct bill_usage_list *usage, struct usage_totals *t
     *totals = (struct usage_totals){{0}};
     for (int i = 0; i < usage->count; i++) {
         for (int m = 0; m < METER_COUNT; m++) {
-            if (__builtin_add_overflow(totals->quantity[m], usage->items[i].quantity[m], &totals->quantity[m])) {
+            if (__builtin_add_overflow(totals->quantity[m], usage->items[i].quantity[m], &totals->quantity[m]) ||
+                totals->quantity[m] == INT64_MAX) { /* counted() of the statements */
                 return err_set(err, ERR_LIMIT, "the month's %s are more than can be counted",
                                meter_name((enum meter)m));
             }

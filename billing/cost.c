@@ -23,7 +23,8 @@ int cost_usage(struct pg *pg, int64_t account_id, struct month month, struct usa
     *totals = (struct usage_totals){{0}};
     for (int i = 0; rc == 0 && i < usage.count; i++) {
         for (int m = 0; m < METER_COUNT; m++) {
-            if (__builtin_add_overflow(totals->quantity[m], usage.items[i].quantity[m], &totals->quantity[m])) {
+            if (__builtin_add_overflow(totals->quantity[m], usage.items[i].quantity[m], &totals->quantity[m]) ||
+                totals->quantity[m] == INT64_MAX) {
                 rc = err_set(err, ERR_LIMIT, "the month's %s are more than can be counted", meter_name((enum meter)m));
             }
         }

@@ -118,10 +118,10 @@ int quota_store_changes(struct pg *pg, int64_t since_us, int64_t overlap_us, int
 
 static const struct pg_stmt QUOTA_ACTIVE = {
     .name = "quota.active",
-    .sql =
-        "SELECT u.account_id, sum(u.invocations)::int8 AS invocations, sum(u.mb_ms)::int8 AS mb_ms FROM usage_hourly u"
-        " WHERE u.hour >= $1::timestamptz AND EXISTS (SELECT FROM quota q WHERE q.account_id IN (u.account_id, 0)"
-        " AND q.name IN ('requests_per_month', 'gb_seconds_per_month', 'spend_per_month')) GROUP BY u.account_id",
+    .sql = "SELECT u.account_id, counted(sum(u.invocations)) AS invocations, counted(sum(u.mb_ms)) AS mb_ms FROM "
+           "usage_hourly u"
+           " WHERE u.hour >= $1::timestamptz AND EXISTS (SELECT FROM quota q WHERE q.account_id IN (u.account_id, 0)"
+           " AND q.name IN ('requests_per_month', 'gb_seconds_per_month', 'spend_per_month')) GROUP BY u.account_id",
     .expect = PG_ANY_ROWS,
 };
 

@@ -61,10 +61,13 @@ static const struct pg_stmt SUM = {
            "billed_ms, mb_ms, storage_mb_ms, streamed_bytes, duration_us, init_us, cpu_us, response_bytes, "
            "peak_kib_sum, peak_kib_max, latency) "
            "SELECT c.account_id, c.day, h.function_id, h.version, h.memory_mib, h.arch, h.provisioned, "
-           "sum(h.invocations), sum(h.billed_requests), sum(h.errors), sum(h.timeouts), sum(h.ooms), "
-           "sum(h.init_errors), sum(h.killed), sum(h.throttles), sum(h.cold_starts), sum(h.billed_ms), sum(h.mb_ms), "
-           "sum(h.storage_mb_ms), sum(h.streamed_bytes), sum(h.duration_us), sum(h.init_us), sum(h.cpu_us), "
-           "sum(h.response_bytes), sum(h.peak_kib_sum), max(h.peak_kib_max), sum(h.latency) "
+           "counted(sum(h.invocations)), counted(sum(h.billed_requests)), counted(sum(h.errors)), "
+           "counted(sum(h.timeouts)), counted(sum(h.ooms)), "
+           "counted(sum(h.init_errors)), counted(sum(h.killed)), counted(sum(h.throttles)), "
+           "counted(sum(h.cold_starts)), counted(sum(h.billed_ms)), counted(sum(h.mb_ms)), "
+           "counted(sum(h.storage_mb_ms)), counted(sum(h.streamed_bytes)), counted(sum(h.duration_us)), "
+           "counted(sum(h.init_us)), counted(sum(h.cpu_us)), "
+           "counted(sum(h.response_bytes)), counted(sum(h.peak_kib_sum)), max(h.peak_kib_max), sum(h.latency) "
            "FROM " CHOSEN "JOIN usage_hourly h ON h.account_id = c.account_id AND h.hour >= c.day "
            "AND h.hour < c.day + interval '24 hours' GROUP BY 1, 2, 3, 4, 5, 6, 7",
     .expect = PG_NO_ROWS,

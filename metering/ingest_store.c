@@ -55,6 +55,11 @@ static const struct pg_stmt HOURLY_TYPE = {
     .sql = "SELECT 'usage_hourly_delta'::regtype::oid::int8 AS type",
     .expect = PG_ONE_ROW,
 };
+/* What one account may report is bounded a call, not a month: a sum stays at the largest bigint, and the account's bill
+ * says so, instead of a batch that can never be stored (schema/migrations/0221_counted.sql). */
+#define ADDED(column)                                                                                                  \
+    column " = CASE WHEN h." column " > 9223372036854775807 - excluded." column                                        \
+           " THEN 9223372036854775807 ELSE h." column " + excluded." column " END, "
 static const struct pg_stmt HOURLY_ADD = {
     .name = "ingest.hourly_add",
     .sql = "INSERT INTO usage_hourly AS h ("
@@ -71,15 +76,11 @@ static const struct pg_stmt HOURLY_ADD = {
            "ooms = h.ooms + excluded.ooms, init_errors = h.init_errors + excluded.init_errors, "
            "killed = h.killed + excluded.killed, throttles = h.throttles + excluded.throttles, "
            "cold_starts = h.cold_starts + excluded.cold_starts, "
-           "billed_ms = h.billed_ms + excluded.billed_ms, mb_ms = h.mb_ms + excluded.mb_ms, "
-           "storage_mb_ms = h.storage_mb_ms + excluded.storage_mb_ms, "
-           "streamed_bytes = h.streamed_bytes + excluded.streamed_bytes, "
-           "duration_us = h.duration_us + excluded.duration_us, init_us = h.init_us + excluded.init_us, "
-           "cpu_us = h.cpu_us + excluded.cpu_us, "
-           "response_bytes = h.response_bytes + excluded.response_bytes, "
-           "peak_kib_sum = h.peak_kib_sum + excluded.peak_kib_sum, "
-           "peak_kib_max = greatest(h.peak_kib_max, excluded.peak_kib_max), "
-           "latency = h.latency + excluded.latency",
+           "billed_ms = h.billed_ms + excluded.billed_ms, " ADDED("mb_ms") ADDED("storage_mb_ms")
+               ADDED("streamed_bytes") ADDED("duration_us") ADDED("init_us") ADDED("cpu_us")
+                   ADDED("response_bytes") "peak_kib_sum = h.peak_kib_sum + excluded.peak_kib_sum, "
+                                           "peak_kib_max = greatest(h.peak_kib_max, excluded.peak_kib_max), "
+                                           "latency = h.latency + excluded.latency",
     .expect = PG_NO_ROWS,
 };
 static const struct pg_stmt DAYS_CHANGED = {

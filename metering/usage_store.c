@@ -20,17 +20,17 @@
     "CASE WHEN $8::bool THEN u.memory_mib ELSE 0 END AS memory_mib, "                                                  \
     "CASE WHEN $9::bool THEN u.arch ELSE 0 END AS arch, "
 #define USAGE_SUMS                                                                                                     \
-    "sum(u.invocations)::int8 AS invocations, sum(u.billed_requests)::int8 AS billed_requests, "                       \
+    "counted(sum(u.invocations)) AS invocations, counted(sum(u.billed_requests)) AS billed_requests, "                 \
     "sum(u.errors)::int8 AS errors, sum(u.timeouts)::int8 AS timeouts, sum(u.ooms)::int8 AS ooms, "                    \
     "sum(u.init_errors)::int8 AS init_errors, sum(u.killed)::int8 AS killed, "                                         \
     "sum(u.throttles)::int8 AS throttles, sum(u.cold_starts)::int8 AS cold_starts, "                                   \
-    "sum(u.billed_ms)::int8 AS billed_ms, sum(u.mb_ms)::int8 AS mb_ms, "                                               \
-    "sum(u.storage_mb_ms)::int8 AS storage_mb_ms, sum(u.streamed_bytes)::int8 AS streamed_bytes, "                     \
-    "sum(u.duration_us)::int8 AS duration_us, sum(u.init_us)::int8 AS init_us, "                                       \
-    "sum(u.cpu_us)::int8 AS cpu_us, sum(u.response_bytes)::int8 AS response_bytes, "                                   \
-    "sum(u.peak_kib_sum)::int8 AS peak_kib_sum, "                                                                      \
+    "counted(sum(u.billed_ms)) AS billed_ms, counted(sum(u.mb_ms)) AS mb_ms, "                                         \
+    "counted(sum(u.storage_mb_ms)) AS storage_mb_ms, counted(sum(u.streamed_bytes)) AS streamed_bytes, "               \
+    "counted(sum(u.duration_us)) AS duration_us, counted(sum(u.init_us)) AS init_us, "                                 \
+    "counted(sum(u.cpu_us)) AS cpu_us, counted(sum(u.response_bytes)) AS response_bytes, "                             \
+    "counted(sum(u.peak_kib_sum)) AS peak_kib_sum, "                                                                   \
     "max(u.peak_kib_max) AS peak_kib_max, sum(u.latency)::text AS latency "
-#define USAGE_STATUS_SUMS "s.status, sum(s.invocations)::int8 AS invocations FROM "
+#define USAGE_STATUS_SUMS "s.status, counted(sum(s.invocations)) AS invocations FROM "
 #define USAGE_STATUS                                                                                                   \
     "CROSS JOIN LATERAL (VALUES "                                                                                      \
     "(0, u.invocations - u.errors), "                                                                                  \

@@ -11,14 +11,14 @@
 
 /* The meters as billing/bill_store.c counts them. */
 #define METERS                                                                                                         \
-    "sum(billed_requests)::int8 AS requests, "                                                                         \
-    "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)::int8 AS x86, "                               \
-    "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)::int8 AS arm, "                               \
-    "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)::int8 AS provisioned_x86, "                   \
-    "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)::int8 AS provisioned_arm, "                   \
-    "coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)::int8 AS capacity_x86, "                      \
-    "coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)::int8 AS capacity_arm, "                      \
-    "sum(storage_mb_ms)::int8 AS storage, sum(streamed_bytes)::int8 AS streamed "
+    "counted(sum(billed_requests)) AS requests, "                                                                      \
+    "counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 0), 0)) AS x86, "                            \
+    "counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 0), 0)) AS arm, "                            \
+    "counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 1), 0)) AS provisioned_x86, "                \
+    "counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 1), 0)) AS provisioned_arm, "                \
+    "counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 0 AND provisioned = 2), 0)) AS capacity_x86, "                   \
+    "counted(coalesce(sum(mb_ms) FILTER (WHERE arch = 1 AND provisioned = 2), 0)) AS capacity_arm, "                   \
+    "counted(sum(storage_mb_ms)) AS storage, counted(sum(streamed_bytes)) AS streamed "
 #define NOW "FROM (SELECT * FROM " USAGE_OF_ACCOUNT(USAGE_COLUMNS) "n UNION ALL SELECT * FROM " CAPACITY ") m "
 #define THEN                                                                                                           \
     "FROM (SELECT * FROM usage_as_of($1::int8, $2::timestamptz, $3::timestamptz, $4::timestamptz) "                    \
