@@ -2,6 +2,7 @@
  * Goal:   an issued invoice stays what it was, whatever comes later: late records are corrections on the next one, a
  *         void gives its credits back, a credit note takes every line back. Credits are used in order and not twice.
  * Method: records through hook and aggregator for September and October, months closed for real, bills read back.
+ * Length: the life of an invoice shares its records, months and accounts; two files would make them twice.
  */
 #include "billing/bill.h"
 #include "billing/close.h"
