@@ -17,19 +17,24 @@
     "(v.summed IS DISTINCT FROM v.generation OR v.day < $2::timestamptz "                                              \
     "OR v.day > $3::timestamptz - interval '24 hours')"
 
+/* How far every account has its rows in usage_day. A value, not a table to join: the planner then bounds an index by
+ * it. */
+#define USAGE_DAYS_MARKED "(SELECT s.marked FROM usage_daily_state s)"
+
 #define USAGE_OF_ACCOUNT(columns)                                                                                      \
-    "(SELECT d.account_id, d.day AS hour, " columns " FROM usage_daily_state s "                                       \
-    "JOIN usage_day v ON v.day <= s.marked "                                                                           \
+    "(SELECT d.account_id, d.day AS hour, " columns " FROM usage_day v "                                               \
     "JOIN usage_daily d ON d.account_id = v.account_id AND d.day = v.day "                                             \
-    "WHERE v.account_id = $1::int8 AND d.account_id = $1::int8 AND " USAGE_DAY_WHOLE " UNION ALL "                     \
-    "SELECT h.account_id, h.hour, " columns " FROM usage_daily_state s JOIN usage_day v ON v.day <= s.marked "         \
-    "CROSS JOIN LATERAL (SELECT * FROM usage_hourly x "                                                                \
-    "WHERE x.account_id = $1::int8 AND x.hour >= greatest(v.day, $2::timestamptz) "                                    \
+    "WHERE v.account_id = $1::int8 AND d.account_id = $1::int8 AND v.day <= " USAGE_DAYS_MARKED                        \
+    " AND " USAGE_DAY_WHOLE " UNION ALL "                                                                              \
+    "SELECT h.account_id, h.hour, " columns " FROM usage_day v "                                                       \
+    "CROSS JOIN LATERAL (SELECT * FROM usage_hourly x WHERE x.account_id = $1::int8 "                                  \
+    "AND x.hour >= greatest(v.day, $2::timestamptz) "                                                                  \
     "AND x.hour < least(v.day + interval '24 hours', $3::timestamptz)) h "                                             \
-    "WHERE v.account_id = $1::int8 AND v.day > $2::timestamptz - interval '24 hours' AND v.day < $3::timestamptz "     \
-    "AND " USAGE_DAY_IN_PARTS " UNION ALL "                                                                            \
-    "SELECT h.account_id, h.hour, " columns " FROM usage_daily_state s CROSS JOIN usage_hourly h "                     \
+    "WHERE v.account_id = $1::int8 AND v.day <= " USAGE_DAYS_MARKED                                                    \
+    " AND v.day > $2::timestamptz - interval '24 hours' AND v.day < $3::timestamptz AND " USAGE_DAY_IN_PARTS           \
+    " UNION ALL "                                                                                                      \
+    "SELECT h.account_id, h.hour, " columns " FROM usage_hourly h "                                                    \
     "WHERE h.account_id = $1::int8 AND h.hour < $3::timestamptz "                                                      \
-    "AND h.hour >= greatest($2::timestamptz, s.marked + interval '24 hours')) "
+    "AND h.hour >= greatest($2::timestamptz, " USAGE_DAYS_MARKED " + interval '24 hours')) "
 
 #endif
