@@ -94,36 +94,45 @@ static enum fate fate_of(const struct answers *answers, const struct answer *ans
     return age_us < ANSWERS_TTL_US || now_us < answers->claimed_until_us ? FATE_GIVE : FATE_RENEW;
 }
 
-/* This request makes the next answer. Locked. */
-static void claim(struct answers *answers, struct request *request)
+/* The next answer is made apart from any request: who asks is given the one that is there. */
+static void renew_apart(struct answers *answers, const struct request *request)
 {
-    answers->claimed_until_us = clock_mono_us() + ANSWERS_CLAIM_US;
-    request->renews = true;
+    struct request *copy = request_copy(request);
+    if (copy != NULL) { /* else the claim ends by itself */
+        copy->renews = true;
+        answers->hand_over(copy);
+    }
 }
 
-/* The kept answer to a question, and its fate; FATE_OLD when there is none. Locked. */
-static enum fate look_up(struct answers *answers, const struct buf *key, const struct answer **answer)
+/* The kept answer to a question; NULL when there is none that is young enough. *renew: it is to be made anew, and the
+ * right to that is this call's. Locked. */
+static const struct answer *look_up(struct answers *answers, const struct buf *key, bool *renew)
 {
-    *answer = map_get(answers->kept, key->data, key->length);
-    return *answer != NULL ? fate_of(answers, *answer) : FATE_OLD;
+    const struct answer *answer = map_get(answers->kept, key->data, key->length);
+    enum fate fate = answer != NULL ? fate_of(answers, answer) : FATE_OLD;
+    *renew = fate == FATE_RENEW;
+    if (*renew) {
+        answers->claimed_until_us = clock_mono_us() + ANSWERS_CLAIM_US;
+    }
+    return fate == FATE_OLD ? NULL : answer;
 }
 
-static bool have(struct answers *answers, struct request *request)
+static bool have(struct answers *answers, const struct request *request)
 {
     struct buf key = {0};
-    const struct answer *answer = NULL;
-    enum fate fate = FATE_OLD;
+    bool found = false;
+    bool renew = false;
     key_of(request, &key);
     if (buf_ok(&key)) {
         (void)pthread_mutex_lock(&answers->lock);
-        fate = look_up(answers, &key, &answer);
-        if (fate == FATE_RENEW) {
-            claim(answers, request);
-        }
+        found = look_up(answers, &key, &renew) != NULL;
         (void)pthread_mutex_unlock(&answers->lock);
     }
     buf_free(&key);
-    return fate == FATE_GIVE;
+    if (renew) {
+        renew_apart(answers, request);
+    }
+    return found;
 }
 
 bool answers_wait(struct answers *answers, struct request *request)
@@ -137,17 +146,17 @@ bool answers_wait(struct answers *answers, struct request *request)
 
 static bool give_kept(struct answers *answers, struct request *request, const struct buf *key, const char *stamp)
 {
-    const struct answer *answer = NULL;
+    bool renew = false;
     (void)pthread_mutex_lock(&answers->lock);
-    enum fate fate = look_up(answers, key, &answer);
-    if (fate == FATE_RENEW) {
-        claim(answers, request);
-    }
-    bool given = fate == FATE_GIVE && strcmp(answer->stamp, stamp) == 0;
+    const struct answer *answer = look_up(answers, key, &renew);
+    bool given = answer != NULL && strcmp(answer->stamp, stamp) == 0;
     if (given) {
         give(answer, request);
     }
     (void)pthread_mutex_unlock(&answers->lock);
+    if (renew) {
+        renew_apart(answers, request);
+    }
     return given;
 }
 

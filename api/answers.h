@@ -4,7 +4,7 @@
  *
  * Why:       a month of hourly sums takes milliseconds to add up, and dashboards ask the same every few seconds, many
  * of them at once. An answer says up to when it is complete (complete_through); within ANSWERS_TTL_US (and
- * ANSWERS_RENEW_US, while one request makes the next) it is given again when no record was stored anywhere and no
+ * ANSWERS_RENEW_US, while the next is made) it is given again when no record was stored anywhere and no
  * price, invoice, credit, function or account of the caller changed, which a stamp tells: a text read from the database
  * after the question came (of many questions at once: stamper.h), and before what it vouches for is read, so a change
  * in between costs a reading, never a wrong answer. Threads:   any.
@@ -18,7 +18,7 @@
 #include "common/buf.h"
 
 #define ANSWERS_TTL_US INT64_C(5000000)
-#define ANSWERS_RENEW_US INT64_C(5000000) /* so much longer while one request makes the next */
+#define ANSWERS_RENEW_US INT64_C(5000000) /* so much longer while the next is made */
 #define ANSWERS_CLAIM_US INT64_C(1000000) /* who is to make the next answer has so long */
 #define ANSWERS_STAMP_BYTES 400
 
@@ -27,7 +27,8 @@ struct err;
 struct pg;
 struct request;
 
-/* A request that waited gets no kept answer: a worker is to make one. From the stamper's thread. */
+/* A worker is to make an answer: for a request that waited and gets no kept one, or (request->renews) for nobody. Any
+ * thread. */
 typedef void answers_hand_over_fn(struct request *request);
 
 /* conninfo is borrowed. */
@@ -45,8 +46,7 @@ struct answers_stamp {
 int answers_stamps(struct pg *pg, struct answers_stamp *stamps, int count, struct err *err);
 
 /* On the HTTP thread, without the database. True: there is an answer to this question that is young enough; the request
- * is suspended, and finished or handed over when its stamp is known. False: nothing happened, but that
- * request->renews says whether this request is to make the next answer. */
+ * is suspended, and finished or handed over when its stamp is known. False: nothing happened. */
 bool answers_wait(struct answers *answers, struct request *request);
 
 /* On a worker: begin before the handler, end after it when it succeeded and begin had nothing. */

@@ -59,6 +59,7 @@ struct route {
 #define REQUEST_PARAMS_MAX 4
 #define REQUEST_QUERY_MAX 32
 #define REQUEST_URI_BYTES_MAX 8192
+#define REQUEST_COPIED_HEADERS 3
 
 struct pair {
     const char *name;
@@ -129,8 +130,9 @@ struct request {
     int64_t started_mono_us;
     int phase; /* server.c's */
     bool body_too_large;
-    bool renews;          /* makes the next kept answer (answers.h) */
-    struct request *next; /* in the work queue */
+    bool renews;                                /* nobody's: makes the next kept answer (answers.h) */
+    struct pair copied[REQUEST_COPIED_HEADERS]; /* of a request without a connection: its headers; values owned */
+    struct request *next;                       /* in the work queue */
 };
 
 /* ---- request.c ---- */
@@ -160,6 +162,8 @@ int request_negotiate(const struct request *request, const char *const *types, i
 /* If-Match against a strong tag; absent: fine. ERR_CONFLICT (412). */
 int request_if_match(const struct request *request, const char *etag, struct err *err);
 bool request_media_type_is(const struct request *request, const char *type);
+/* The same question without a connection, for an answer that nobody waits for. NULL: out of memory. */
+struct request *request_copy(const struct request *request);
 void request_free(struct request *request);
 
 /* ---- inflate.c ---- */

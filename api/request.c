@@ -6,7 +6,9 @@
 #include <strings.h>
 
 #include "api/function_url.h"
+#include "api/server.h"
 #include "common/calendar.h"
+#include "common/clock.h"
 #include "common/err.h"
 #include "common/text.h"
 
@@ -147,6 +149,11 @@ const char *request_query(const struct request *request, const char *name)
 const char *request_header(const struct request *request, const char *name)
 {
     if (request->connection == NULL) {
+        for (int i = 0; i < REQUEST_COPIED_HEADERS; i++) {
+            if (request->copied[i].name != NULL && strcasecmp(request->copied[i].name, name) == 0) {
+                return request->copied[i].value;
+            }
+        }
         return NULL;
     }
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
@@ -321,6 +328,42 @@ bool request_media_type_is(const struct request *request, const char *type)
            (sent[length] == '\0' || sent[length] == ';' || sent[length] == ' ');
 }
 
+static int copy_headers(struct request *copy, const struct request *request)
+{
+    static const char *const names[REQUEST_COPIED_HEADERS] = {"Authorization", "Accept", "Accept-Encoding"};
+    for (int i = 0; i < REQUEST_COPIED_HEADERS; i++) {
+        const char *value = request_header(request, names[i]);
+        copy->copied[i].value = value != NULL ? strdup(value) : NULL;
+        copy->copied[i].name = copy->copied[i].value != NULL ? names[i] : NULL;
+        if (value != NULL && copy->copied[i].value == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+struct request *request_copy(const struct request *request)
+{
+    unsigned allowed = 0;
+    struct request *copy = calloc(1, sizeof *copy);
+    if (copy == NULL) {
+        return NULL;
+    }
+    copy->api = request->api;
+    copy->method = request->method;
+    memcpy(copy->method_name, request->method_name, sizeof copy->method_name);
+    copy->started_mono_us = clock_mono_us();
+    reply_init(&copy->reply);
+    uuid_random(&copy->id);
+    uuid_format(&copy->id, copy->id_text);
+    if (request_parse_uri(copy, request->uri, NULL) != 0 || router_match(copy, &copy->route, &allowed) != 0 ||
+        copy->route != request->route || copy_headers(copy, request) != 0) {
+        request_free(copy);
+        return NULL;
+    }
+    return copy;
+}
+
 void request_free(struct request *request)
 {
     if (request == NULL) {
@@ -335,6 +378,9 @@ void request_free(struct request *request)
     buf_free(&request->body);
     buf_free(&request->scratch);
     buf_free(&request->audit_detail);
+    for (int i = 0; i < REQUEST_COPIED_HEADERS; i++) {
+        free((char *)(uintptr_t)request->copied[i].value);
+    }
     reply_free(&request->reply);
     free(request);
 }

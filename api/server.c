@@ -106,6 +106,16 @@ int request_wall_in(struct request *request, struct err *err)
                                               request->caller.account_id, &request->pg, err);
 }
 
+/* Of a request that is nobody's only the kept answer is left. */
+static void finish_one(struct request *request)
+{
+    if (request->renews) {
+        request_free(request);
+    } else {
+        request_finish(request);
+    }
+}
+
 static void worker_run_one(struct api *api, struct request *request, struct links *links)
 {
     struct err err = {0};
@@ -113,7 +123,7 @@ static void worker_run_one(struct api *api, struct request *request, struct link
         if (links_program(links, api->options.conninfo, &request->pg, &err) != 0) {
             request->pg = NULL;
             problem_reply(request, &err);
-            request_finish(request);
+            finish_one(request);
             return;
         }
         request->links = links;
@@ -121,7 +131,7 @@ static void worker_run_one(struct api *api, struct request *request, struct link
     enum dispatch_result result = dispatch_worker(request);
     if (result != DISPATCH_LATER) {
         request->pg = NULL;
-        request_finish(request);
+        finish_one(request);
     }
 }
 
@@ -184,11 +194,11 @@ static bool queue_or_refuse(struct request *request)
     return queued;
 }
 
-/* It waited for a kept answer (answers.h). */
+/* It waited for a kept answer, or is to make one for nobody (answers.h). */
 static void on_unanswered(struct request *request)
 {
     if (!queue_or_refuse(request)) {
-        request_finish(request);
+        finish_one(request);
     }
 }
 

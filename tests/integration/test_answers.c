@@ -7,6 +7,7 @@
 #include <check.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,22 @@ START_TEST(a_kept_answer_is_packed_for_who_takes_it_packed)
 }
 END_TEST
 
+/* Nobody waits for it: each of those who ask is given an answer, and after a while it is another one. */
+START_TEST(a_kept_answer_is_made_anew_while_it_is_asked_for)
+{
+    struct api_answer first = asked_with(NULL);
+    bool renewed = false;
+    while (!renewed) { /* the test's time limit ends it */
+        struct api_answer next = asked_with(NULL);
+        ck_assert_int_eq((int)next.status, 200);
+        renewed = strcmp(buf_text(&next.body), buf_text(&first.body)) != 0;
+        api_answer_free(&next);
+    }
+    api_answer_free(&first);
+    ck_assert_int_eq(asked(API_TEST_ADMIN, PATHS[0]), invocations);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("integration/answers");
@@ -234,6 +251,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_changed_is_asked_anew, 0, 2);
     tcase_add_test(tcase, all_of_many_hear_of_a_change);
     tcase_add_test(tcase, a_kept_answer_is_packed_for_who_takes_it_packed);
+    tcase_add_test(tcase, a_kept_answer_is_made_anew_while_it_is_asked_for);
     tcase_add_test(tcase, nobody_gets_the_answer_of_others);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
