@@ -1,7 +1,6 @@
 #include "metering/daily_store.h"
 
 #include "common/buf.h"
-#include "common/calendar.h"
 #include "common/err.h"
 #include "schema/pg.h"
 

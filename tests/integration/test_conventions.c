@@ -3,6 +3,7 @@
  * compression, cursors; clients that are slow, stop reading or hang up cost nobody else anything. Method: the route
  * table is walked over HTTP; what a well-behaved client library would not send goes through a plain socket. Waits end
  * with an event (a byte, the end of a connection), not with a time.
+ * Length: one node serves all of it, and starting it is the slow part.
  */
 #include <arpa/inet.h>
 #include <check.h>

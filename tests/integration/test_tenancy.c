@@ -4,6 +4,7 @@
  * with every kind of key. Two answers that must tell nothing apart are compared as wholes, status, headers and body,
  * with only the names the client sent taken out. The other account is looked at before and after. The walk with the
  * right key shows that the refusals above are not the answers of a node that refuses all.
+ * Length: one pair of accounts with one of everything serves all of it.
  */
 #include <check.h>
 #include <stdio.h>

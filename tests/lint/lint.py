@@ -90,7 +90,7 @@ class Lint:
                 self.say(path, number, "float", "usage and money are integers")
 
     def sizes(self, path, text, lines):
-        limit = FILE_LINES_WITH_REASON if re.match(r"\s*/\*.*?Length:.*?\*/", text, re.S) else FILE_LINES
+        limit = FILE_LINES_WITH_REASON if re.match(r"\s*/\*(?:(?!\*/).)*?\bLength:", text, re.S) else FILE_LINES
         if len(lines) > limit:
             self.say(path, len(lines), "file", f"{len(lines)} lines, at most {limit}")
         start = None

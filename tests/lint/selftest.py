@@ -53,6 +53,7 @@ PLANTS = [
     ("", "engine/b.c", "int a;\n" * 500),
     ("file", "engine/b.c", "int a;\n" * 501),
     ("", "engine/b.c", LENGTH + "int a;\n" * 799),
+    ("file", "engine/b.c", "/* b.c */\nchar a[] = \"Content-Length: 1\"; /* a header */\n" + "int a;\n" * 600),
     ("file", "engine/b.c", LENGTH + "int a;\n" * 800),
     ("", "engine/b.c", "int f(void)\n{\n" + "    g();\n" * 68 + "}\n"),
     ("function", "engine/b.c", "int f(void)\n{\n" + "    g();\n" * 69 + "}\n"),
